@@ -1,0 +1,1 @@
+"""Kubernetes clusters: reading by list and watch, writing by guarded patch, and the systems on them."""

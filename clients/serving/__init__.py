@@ -1,0 +1,1 @@
+"""The subject itself, pure: workloads, groups, roles, phases, events, changes, plans, guards."""

@@ -1,0 +1,118 @@
+"""What every system behind the grid offers, and where it delivers what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from clients.clock import Clock
+from clients.serving.changes import Change
+from clients.serving.events import Event
+from clients.serving.keys import WorkloadKey
+from clients.serving.plans import ScalePlan
+from clients.serving.sources import SourceStatus
+from clients.serving.workload import Workload
+
+__all__ = ["Backend", "GpuTotals", "Result", "Sink", "Ticket"]
+
+
+class GpuTotals(Struct, frozen=True):
+    """GPUs of a cluster; ``None`` where the right to see nodes or all pods is missing."""
+
+    total: int | None
+    allocated: int | None
+    free: int | None
+    unschedulable: int | None = None
+    """Free ones on nodes that are cordoned or not ready; not counted in ``free``."""
+
+
+class Result(StrEnum):
+    """What became of a write."""
+
+    ACCEPTED = "accepted"
+    CONFLICT = "conflict"
+    """Somebody else changed it meanwhile; nothing was applied and nothing is sent again."""
+    REFUSED = "refused"
+    """The server, its schema, a webhook or a missing right said no; nothing was applied."""
+    UNKNOWN = "unknown"
+    """The connection broke after sending: it may or may not have been applied; read before anything else."""
+
+
+class Ticket(Struct, frozen=True):
+    """What the server answered to one plan's write."""
+
+    key: WorkloadKey
+    result: Result
+    sent_at: float
+    """Cluster time."""
+    message: str = ""
+    """One line: what happened and what to do."""
+    generation: int | None = None
+    status: int | None = None
+    """HTTP status, where there was one."""
+
+
+class Sink(Protocol):
+    """Where a backend delivers; called on the data thread only."""
+
+    def publish(self, changed: Mapping[WorkloadKey, Workload], removed: Collection[WorkloadKey]) -> None:
+        """New values of workloads, and keys of those that are gone."""
+        ...
+
+    def sources(self, statuses: Sequence[SourceStatus]) -> None:
+        """The state of every source, whenever one changed."""
+        ...
+
+    def events(self, events: Sequence[Event]) -> None:
+        """Hints that a system saw itself, such as a driver's own events."""
+        ...
+
+    def totals(self, cluster: str, totals: GpuTotals) -> None:
+        """GPUs of a cluster."""
+        ...
+
+
+class Backend(Protocol):
+    """One cluster or cloud zone. All coroutines run on the data thread's loop."""
+
+    @property
+    def cluster(self) -> str:
+        """Its identity in every key."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Its own time."""
+        ...
+
+    @property
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """The state of everything it reads."""
+        ...
+
+    async def run(self, sink: Sink) -> None:
+        """Reads until cancelled. Faults become source states; it never raises but on cancellation."""
+        ...
+
+    async def plan(self, workload: Workload, change: Change) -> ScalePlan:
+        """The plan with every guard that can be known without sending it."""
+        ...
+
+    async def dry_run(self, plan: ScalePlan) -> ScalePlan:
+        """The same plan with the server's own word on it as a guard."""
+        ...
+
+    async def apply(self, plan: ScalePlan) -> Ticket:
+        """Sends the plan's write once."""
+        ...
+
+    async def poll(self, ticket: Ticket) -> Workload | None:
+        """The workload as it is now, re-read; ``None`` if it is gone."""
+        ...
+
+    async def close(self) -> None:
+        """Ends connections."""
+        ...

@@ -1,0 +1,40 @@
+"""Rules that stand between a plan and its being sent."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+from msgspec import Struct
+
+__all__ = ["Confirmation", "Guard", "Level"]
+
+
+class Level(IntEnum):
+    """How much a guard objects; the highest of a plan's guards counts."""
+
+    PASS = 0
+    WARN = 1
+    CONFIRM = 2
+    BLOCK = 3
+
+
+class Guard(Struct, frozen=True):
+    """One rule's word on one plan."""
+
+    id: str
+    """Stable: ``right``, ``dry-run``, ``webhook``, ``gang``, ``owner``, ``driver``, ``gpus``, ``operation``, ``stale``."""
+    level: Level
+    reason: str
+    remedies: tuple[str, ...] = ()
+
+
+class Confirmation(StrEnum):
+    """What a person has to type before a plan is sent."""
+
+    NONE = "none"
+    """Nothing changes, so nothing is sent."""
+    OK = "ok"
+    YES = "yes"
+    """The three letters YES: something that serves goes away, or capacity goes to zero."""
+    NAME = "name"
+    """The workload's name: protected contexts, and deletes."""

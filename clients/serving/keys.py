@@ -1,0 +1,38 @@
+"""Names of the things servegrid speaks of."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = ["ObjectRef", "WorkloadKey"]
+
+
+class WorkloadKey(Struct, frozen=True, order=True):
+    """One scalable serving object, anywhere.
+
+    ``cluster`` is the uid of the namespace ``kube-system`` (managed clouds: the zone or region), so that
+    two clusters, or one cluster under two kubeconfig contexts, are never mixed up in state files.
+    """
+
+    cluster: str
+    system: str
+    """The module that understands it: ``kthena``, ``kserve``, ``lws``, ``workloads``, ``exoscale``, …"""
+    namespace: str | None
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        """``Kind/namespace/name``: what a person types and reads."""
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+
+class ObjectRef(Struct, frozen=True, order=True):
+    """Any object of a cluster: an end of a chain link, a driver, an owner."""
+
+    group: str
+    kind: str
+    namespace: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"

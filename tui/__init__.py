@@ -1,0 +1,1 @@
+"""The application: command line, settings, fleet store, headless commands; app, screens, keys."""

@@ -1,0 +1,1 @@
+"""Draws plain values. No I/O, no awaiting."""
