@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clients.serving.plans import Money
+from tui.settings import ContextMode, Settings, SettingsError, default_path, load, parse
+
+FILE = Path("config.toml")
+
+WHOLE = """\
+version = 1
+fps = 5
+glyphs = "ascii"
+confirm_scale_in = "ok"
+operation_timeout = "45m"
+
+[contexts."prod-*"]
+mode = "protected"
+
+[contexts."*-audit"]
+mode = "read-only"
+
+[kthena]
+order = "v1.0"
+
+[kthena.orders]
+"llm/qwen-*" = "head"
+
+[prices]
+"NVIDIA-H100-80GB-HBM3" = "2.50 EUR"
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        parse(text, FILE)
+    return str(caught.value).splitlines()
+
+
+def test_every_section_is_read() -> None:
+    settings = parse(WHOLE, FILE)
+    assert settings.fps == 5
+    assert settings.glyphs == "ascii"
+    assert settings.confirm_scale_in == "ok"
+    assert settings.operation_timeout == 2700.0
+    assert settings.prices == (("NVIDIA-H100-80GB-HBM3", Money("2.50", "EUR")),)
+    assert settings.kthena_order("llm", "qwen-chat") == "head"
+    assert settings.kthena_order("other", "qwen-chat") == "v1.0"
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    assert parse("", FILE) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("context", "mode"),
+    [
+        ("prod-eu", ContextMode.PROTECTED),
+        ("eu-audit", ContextMode.READ_ONLY),
+        ("prod-audit", ContextMode.READ_ONLY),
+        ("dev", ContextMode.LIVE),
+        (None, ContextMode.LIVE),
+    ],
+)
+def test_the_strictest_rule_that_matches_a_context_holds(context: str | None, mode: ContextMode) -> None:
+    assert parse(WHOLE, FILE).mode(context) is mode
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\n\nfpss = 3\n", "config.toml:3: fpss: unknown key; did you mean `fps`?"),
+        ('fps = "fast"\n', "config.toml:1: fps: expected `int`, got `str`"),
+        ("fps = 0\n", "config.toml:1: fps: expected `int` >= 1"),
+        ('# one\nglyphs = "round"\n', 'config.toml:2: glyphs: expected "narrow" or "ascii" or "emoji"'),
+        (
+            '[contexts.dev]\nmode = "protected"\n\n[contexts."prod-*"] # all of them\nmode = "readonly"\n',
+            'config.toml:5: contexts."prod-*".mode: expected "read-only" or "protected"',
+        ),
+        ('[contexts."a]b"]\n', 'config.toml:1: contexts."a]b": `mode` is missing'),
+        (
+            'contexts = { dev = { mode = "no" } }',
+            'config.toml:1: contexts.dev.mode: expected "read-only" or "protected"',
+        ),
+        ("kthena = 3\n", "config.toml:1: kthena: expected a table"),
+        (
+            '[prices]\n"A" = "1 EUR"\n"B" = "cheap"\n',
+            'config.toml:3: prices.B: expected "AMOUNT CURRENCY" such as "2.50 EUR", got "cheap"',
+        ),
+        (
+            'operation_timeout = "soon"\n',
+            'config.toml:1: operation_timeout: expected seconds or a text such as "90s", "30m", "2h"',
+        ),
+        (
+            "version = 2\nunheard-of = 1\n",
+            "config.toml:1: version 2 was written for a newer servegrid; this one reads 1",
+        ),
+    ],
+)
+def test_a_problem_names_file_line_and_key(text: str, expected: str) -> None:
+    assert problems(text) == [expected]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    assert [line.split(": ")[0] for line in problems('fps = 99\n[kthena]\nordre = "x"\n')] == [
+        "config.toml:1",
+        "config.toml:3",
+    ]
+
+
+def test_what_is_not_toml_names_its_line() -> None:
+    (line,) = problems("fps = 1\nglyphs = narrow\n")
+    assert line.startswith("config.toml:2: is not TOML: ")
+
+
+def test_a_hostile_key_is_told_plainly() -> None:
+    (line,) = problems('"\\u001b[2J" = 1\n')
+    assert "\x1b" not in line
+    assert "␛[2J" in line
+
+
+@pytest.mark.parametrize("price", ["-1 EUR", "NaN EUR", "1e EUR", "1 eur", "1"])
+def test_a_price_is_a_decimal_and_a_currency(price: str) -> None:
+    assert len(problems(f'[prices]\nA = "{price}"\n')) == 1
+
+
+def test_a_missing_file_is_defaults_unless_it_was_asked_for(tmp_path: Path) -> None:
+    missing = tmp_path / "config.toml"
+    assert load(missing, must_exist=False) == Settings()
+    with pytest.raises(SettingsError, match=r"config\.toml: there is no such file"):
+        load(missing, must_exist=True)
+
+
+def test_what_is_not_text_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="is not UTF-8 text"):
+        load(tmp_path / "config.toml", must_exist=False)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path, must_exist=False)
+
+
+def test_the_default_place_follows_xdg_and_the_demo_has_its_own() -> None:
+    assert default_path({"XDG_CONFIG_HOME": "/c", "HOME": "/h"}) == Path("/c/servegrid/config.toml")
+    assert default_path({"XDG_CONFIG_HOME": "rel", "HOME": "/h"}) == Path("/h/.config/servegrid/config.toml")
+    assert default_path({"HOME": "/h"}, demo=True) == Path("/h/.config/servegrid/demo/config.toml")
