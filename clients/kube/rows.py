@@ -211,6 +211,10 @@ class ScalerRow(Struct):
     signal: str | None = None
     paused: bool = False
     note: str | None = None
+    owner: OwnerRow | None = None
+    """Its controller: a ScaledObject owns the HPA that KEDA makes for it."""
+    interval: float | None = None
+    """Within how many cluster seconds it acts again."""
 
 
 class EndpointSliceRow(Struct):

@@ -86,3 +86,5 @@ class Operation(Struct, frozen=True):
     outcome: Outcome | None = None
     detail: str | None = None
     times: tuple[StageTimes, ...] = ()
+    retargeted_at: float | None = None
+    """When the wanted count last moved on in the same direction: the time limit runs from here."""

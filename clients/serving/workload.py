@@ -64,6 +64,8 @@ class RoleReplica(Struct, frozen=True):
     """When it entered this phase."""
     served: bool = False
     """It has been running at some time since servegrid began to look, or was already when it did."""
+    deletion_cost: int = 0
+    """Sum over its pods; the cheapest of equals is removed first."""
 
 
 class RoleSpec(Struct, frozen=True):
