@@ -1,0 +1,163 @@
+"""The door between the screens and the data thread: all that a screen may ask for, and nothing else.
+
+The screens are written against these protocols; ``tui.data`` implements them, tests script them. Every
+method may be called from the Textual loop and none of them blocks it. No Textual in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from clients.serving.backend import Ticket
+from clients.serving.changes import ReplicasChange
+from clients.serving.keys import WorkloadKey
+from clients.serving.plans import ScalePlan
+from tui.fleet import FleetDelta, FleetView
+
+__all__ = ["ContextView", "DataError", "Door", "EtaView", "FleetDoor", "Mode", "Right"]
+
+
+class Mode(StrEnum):
+    """What a context allows."""
+
+    LIVE = "live"
+    READ_ONLY = "read-only"
+    PROTECTED = "protected"
+
+
+class ContextView(Struct, frozen=True):
+    """Where the console is, for the status line and the titles of dialogs."""
+
+    name: str
+    """The kubeconfig context, fixed at start until the user switches."""
+    cluster: str | None = None
+    """``None`` until the cluster answered for the first time."""
+    namespaces: tuple[str, ...] | None = None
+    """``None``: all namespaces."""
+    user: str | None = None
+    mode: Mode = Mode.LIVE
+    contexts: tuple[str, ...] = ()
+    """Every context of the kubeconfig, for the switch."""
+    known_namespaces: tuple[str, ...] = ()
+    """Namespaces seen so far, for the switch."""
+
+
+class EtaView(Struct, frozen=True):
+    """What remains of a running operation: seconds of cluster time."""
+
+    low: float
+    high: float
+    samples: int
+
+
+class Right(Struct, frozen=True):
+    """Whether an action is allowed. ``allowed`` is ``None`` where the review was refused: unknown, try."""
+
+    allowed: bool | None
+    missing: str | None = None
+    """The missing right in words: ``patch modelservings in llm-prod``."""
+
+
+class DataError(Exception):
+    """Something that was asked for could not be had. Its text is one plain line that says what to do."""
+
+
+class FleetDoor(Protocol):
+    """Newest values, latest wins."""
+
+    def view(self) -> FleetView:
+        """Everything as it is now; an immutable value."""
+        ...
+
+    def drain(self) -> FleetDelta | None:
+        """What changed since the last call, or ``None``. Called by the data tick only."""
+        ...
+
+
+class Door(Protocol):
+    """All that a screen may ask of the data side."""
+
+    @property
+    def fleet(self) -> FleetDoor:
+        """Workloads, sources, events."""
+        ...
+
+    @property
+    def context(self) -> ContextView:
+        """Where we are."""
+        ...
+
+    @property
+    def audit(self) -> Sequence[Any]:
+        """This session's own operations, newest last; what they are is the audit log's business."""
+        ...
+
+    def start(self) -> None:
+        """Starts the data thread; returns at once."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends the data thread and its connections."""
+        ...
+
+    def now(self) -> float:
+        """Cluster time, UTC seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """This machine's monotonic seconds."""
+        ...
+
+    async def plan(self, key: WorkloadKey, change: ReplicasChange) -> ScalePlan:
+        """The plan with all guards; a few ms. Raises ``DataError``."""
+        ...
+
+    async def dry_run(self, plan: ScalePlan) -> ScalePlan:
+        """The same plan with the server's word on it. Raises ``DataError``."""
+        ...
+
+    async def send(self, plan: ScalePlan, *, confirmed: str) -> Ticket:
+        """Audit log, dry run, the write, audit outcome; never twice. ``confirmed``: what was typed."""
+        ...
+
+    def eta(self, key: WorkloadKey) -> EtaView | None:
+        """What remains of the workload's running operation; ``None``: no history or nothing running."""
+        ...
+
+    def undo(self, key: WorkloadKey) -> ReplicasChange | None:
+        """The inverse of my last change to this workload, if there was one."""
+        ...
+
+    async def right(self, verb: str, key: WorkloadKey) -> Right:
+        """Whether I may, by access review, cached."""
+        ...
+
+    def logs(
+        self, key: WorkloadKey, namespace: str, pod: str, container: str | None, previous: bool = False
+    ) -> AsyncIterator[str]:
+        """The last 200 lines, then what follows. Raises ``DataError``."""
+        ...
+
+    async def object_yaml(self, key: WorkloadKey) -> str:
+        """The whole object as YAML. Raises ``DataError``."""
+        ...
+
+    async def describe(self, key: WorkloadKey) -> str:
+        """The object, its pods and their events in words. Raises ``DataError``."""
+        ...
+
+    async def switch(self, context: str | None, namespaces: tuple[str, ...] | None) -> None:
+        """Another context (``None``: the same) and namespaces (``None``: all). Raises ``DataError``."""
+        ...
+
+    def recheck_rights(self) -> None:
+        """Forgets every cached access review."""
+        ...
+
+    async def login(self) -> None:
+        """Runs the login plugin on the terminal, which the caller has freed. Raises ``DataError``."""
+        ...
