@@ -60,6 +60,8 @@ class StageTimes(Struct, frozen=True):
     ready: float | None = None
     gone: float | None = None
     failures: int = 0
+    removing: bool = False
+    """It is to go; else it is to be made."""
 
 
 class Operation(Struct, frozen=True):

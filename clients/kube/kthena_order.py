@@ -1,0 +1,361 @@
+"""In which order Kthena's controller makes and removes ServingGroups and role replicas, by version.
+
+Versions disagree with each other and with their own documents (fact sheet ``kthena``, section 5), so a
+prediction is made by the rule of the version that was found, and is only ever a prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from clients.serving.phase import ControllerState, Phase
+from clients.serving.workload import Group, Role, Workload
+
+__all__ = [
+    "RULES",
+    "UNKNOWN",
+    "Fill",
+    "Move",
+    "OrderRule",
+    "Victims",
+    "from_schema",
+    "predict_groups",
+    "predict_groups_down",
+    "predict_groups_up",
+    "predict_roles",
+    "resolve_partition",
+    "rule_for",
+    "schema_fields",
+]
+
+
+class Fill(StrEnum):
+    """Which ordinals new ones get."""
+
+    EVERY_GAP = "every gap"
+    """Every missing ordinal below the target, however many exist beyond it."""
+    GAPS = "gaps"
+    """The lowest missing ordinals, at most as many as are short."""
+    APPEND = "append"
+    """After the highest ordinal; gaps are refilled only below the partition."""
+
+
+class Victims(StrEnum):
+    """Which ones go first."""
+
+    BEYOND = "beyond"
+    """Every ordinal from the target up, in the order of their names as strings."""
+    COST = "cost"
+    """Lowest deletion cost, then highest ordinal; readiness is ignored."""
+    READY_COST = "ready cost"
+    """Not ready, then lowest deletion cost, then highest ordinal."""
+    LAST = "last"
+    """Highest ordinal, whatever its state."""
+
+
+class OrderRule(Struct, frozen=True):
+    """How one version orders its work."""
+
+    version: str
+    fill: Fill
+    victims: Victims
+    partition: bool = True
+    """The first list positions are spared on the way down, and their gaps refilled on the way up."""
+    staged: bool = False
+    """One at a time, each waiting for the one before; else all in one pass."""
+    walk_down: bool = False
+    """Role changes visit groups from the last to the first; else from the first."""
+    known: bool = True
+
+
+UNKNOWN = OrderRule("unknown", Fill.GAPS, Victims.READY_COST, known=False)
+"""Victims are chosen as at head, which every version agrees with where all run and nothing is missing."""
+
+RULES: Mapping[str, OrderRule] = {
+    rule.version: rule
+    for rule in (
+        OrderRule("v0.1", Fill.EVERY_GAP, Victims.BEYOND, partition=False),
+        OrderRule("v0.2", Fill.APPEND, Victims.COST, partition=False),
+        OrderRule("v0.3", Fill.APPEND, Victims.READY_COST),
+        OrderRule("v0.4", Fill.APPEND, Victims.READY_COST),
+        OrderRule("v1.0", Fill.APPEND, Victims.READY_COST),
+        OrderRule("head", Fill.GAPS, Victims.READY_COST),
+        OrderRule("documented", Fill.GAPS, Victims.LAST, partition=False, staged=True, walk_down=True),
+        UNKNOWN,
+    )
+}
+
+
+def rule_for(version: str | None) -> OrderRule:
+    """The rule of a version by name; ``unknown`` for a name that is none."""
+    return RULES.get(version or "unknown", UNKNOWN)
+
+
+def schema_fields(schema: Mapping[str, Any]) -> frozenset[str]:
+    """The field paths of a ModelServing's structural schema: ``spec.template.roles[].partition``.
+
+    Pod templates are not entered; a string's permitted values appear as ``path=value``.
+    """
+    found: set[str] = set()
+
+    def enter(node: Mapping[str, Any], path: str) -> None:
+        for value in node.get("enum") or ():
+            found.add(f"{path}={value}")
+        properties = node.get("properties")
+        for name, child in properties.items() if isinstance(properties, Mapping) else ():
+            below = f"{path}.{name}" if path else str(name)
+            found.add(below)
+            if isinstance(child, Mapping) and name not in ("entryTemplate", "workerTemplate", "metadata"):
+                enter(child, below)
+        items = node.get("items")
+        if isinstance(items, Mapping):
+            enter(items, f"{path}[]")
+
+    enter(schema, "")
+    return frozenset(found)
+
+
+_SIGNS = (
+    ("spec.template.roles[].partition", "head"),
+    ("spec.template.roles[].maxUnavailable", "v1.0"),
+    ("spec.rolloutStrategy.type=RoleRollingUpdate", "v0.4"),
+    ("status.currentRevision", "v0.3"),
+    ("spec.topologySpreadConstraints", "v0.1"),
+    ("spec.template.roles", "v0.2"),
+)
+
+
+def from_schema(fields: Collection[str]) -> str | None:
+    """The newest version whose own field the server's schema has; ``None`` if it is no ModelServing's.
+
+    ``documented`` is an order that no released controller has; only a setting can say it.
+    """
+    return next((version for sign, version in _SIGNS if sign in fields), None)
+
+
+def resolve_partition(partition: str | None, replicas: int) -> int:
+    """A partition of ``2`` or ``30%`` (rounded up) as a number of list positions; none is 0."""
+    text = (partition or "").strip()
+    try:
+        if text.endswith("%"):
+            return max(0, -(-replicas * int(text[:-1]) // 100))
+        return max(0, int(text or "0"))
+    except ValueError:
+        return 0
+
+
+class Move(Struct, frozen=True):
+    """One group or role replica that will be made or removed."""
+
+    name: str
+    create: bool
+    reason: str | None = None
+
+
+class _Member(Struct, frozen=True):
+    """What the controller holds in its list."""
+
+    name: str
+    ordinal: int
+    running: bool
+    cost: int
+    deleting: bool
+
+
+def _grow(members: Sequence[_Member], target: int, rule: OrderRule, partition: int) -> list[int]:
+    """Ordinals in the order in which they will be made, deleting ones assumed to vanish meanwhile."""
+    held = list(members)
+    made: list[int] = []
+    while True:
+        taken = {member.ordinal for member in held} | set(made)
+        room = target - len(held) - len(made)
+        if rule.fill is Fill.EVERY_GAP:
+            fresh = [ordinal for ordinal in range(target) if ordinal not in taken]
+        elif room <= 0:
+            fresh = []
+        elif rule.fill is Fill.GAPS:
+            fresh = [ordinal for ordinal in range(target) if ordinal not in taken][:room]
+        else:
+            below = min(partition, target) if rule.partition else 0
+            fresh = [ordinal for ordinal in range(below) if ordinal not in taken][:room]
+            first = max(taken | set(fresh), default=-1) + 1
+            fresh += range(first, first + room - len(fresh))
+        made += fresh
+        staying = [member for member in held if not member.deleting]
+        if len(staying) == len(held):
+            return made
+        held = staying
+
+
+def _key(rule: OrderRule, member: _Member) -> tuple[Any, ...]:
+    if rule.victims is Victims.BEYOND:
+        return (member.name,)
+    if rule.victims is Victims.COST:
+        return (member.cost, -member.ordinal)
+    if rule.victims is Victims.LAST:
+        return (-member.ordinal,)
+    return (member.running and not member.deleting, member.cost, -member.ordinal)
+
+
+def _queue(members: Sequence[_Member], rule: OrderRule, partition: int) -> list[_Member]:
+    """All members in the order in which they would be removed down to none."""
+    listed = sorted(members, key=lambda member: member.ordinal)
+    spared = partition if rule.partition else 0
+    return [
+        *sorted(listed[spared:], key=lambda member: _key(rule, member)),
+        *sorted(listed[:spared], key=lambda member: _key(rule, member)),
+    ]
+
+
+def _shrink(members: Sequence[_Member], target: int, rule: OrderRule, partition: int) -> list[Move]:
+    """What goes, in order, with the reason why it is this one."""
+    queue = _queue(members, rule, partition)
+    if rule.victims is Victims.BEYOND:
+        chosen = [member for member in queue if member.ordinal >= target]
+    else:
+        chosen = queue[: max(0, len(queue) - target)]
+    moves = []
+    for member in chosen:
+        if not member.deleting:
+            behind = [other for other in queue if other not in chosen] or queue[queue.index(member) + 1 :]
+            moves.append(Move(member.name, False, _reason(member, behind, rule)))
+    return moves
+
+
+def _reason(member: _Member, behind: Sequence[_Member], rule: OrderRule) -> str:
+    if rule.victims is Victims.READY_COST and not member.running and any(m.running for m in behind):
+        return "not ready, goes first"
+    costs = rule.victims in (Victims.READY_COST, Victims.COST)
+    if costs and any(member.cost < other.cost and member.ordinal < other.ordinal for other in behind):
+        return f"lowest deletion cost, {member.cost}"
+    if rule.partition and any(member.ordinal < other.ordinal for other in behind):
+        return "not spared by the partition"
+    return "highest ordinal"
+
+
+def _running(state: ControllerState | None, phase: Phase) -> bool:
+    return phase is Phase.RUNNING if state is None else state is ControllerState.RUNNING
+
+
+def _groups(workload: Workload) -> list[_Member]:
+    return [
+        _Member(
+            group.name,
+            group.ordinal,
+            _running(group.controller_state, group.phase),
+            group.deletion_cost,
+            group.phase is Phase.DELETING or group.controller_state is ControllerState.DELETING,
+        )
+        for group in workload.groups
+        if group.ordinal is not None and group.phase not in (Phase.QUEUED, Phase.ABSENT)
+    ]
+
+
+def _promised(
+    members: list[_Member], desired: int, rule: OrderRule, partition: int, prefix: str
+) -> list[_Member]:
+    """What an earlier change has asked for and is not there yet. A pass that has begun makes them all."""
+    return [
+        _Member(f"{prefix}-{ordinal}", ordinal, False, 0, False)
+        for ordinal in _grow(members, desired, rule, partition)
+    ]
+
+
+def _moves(
+    members: list[_Member],
+    desired: int,
+    target: int,
+    rule: OrderRule,
+    partitions: tuple[int, int],
+    prefix: str,
+) -> list[Move]:
+    """Moves from ``desired`` to ``target``, not repeating those that ``desired`` already brings."""
+    promised = _promised(members, desired, rule, partitions[0], prefix)
+    known = {member.name for member in promised}
+    made = [f"{prefix}-{ordinal}" for ordinal in _grow(members, target, rule, partitions[1])]
+    up = [Move(name, True) for name in made if name not in known]
+    held = members if rule.staged else members + [m for m in promised if target < desired]
+    doomed = {move.name for move in _shrink(members, desired, rule, partitions[0])}
+    down = [move for move in _shrink(held, target, rule, partitions[1]) if move.name not in doomed]
+    return up + down
+
+
+def predict_groups(
+    workload: Workload, target: int, rule: OrderRule, partition: str | None = None
+) -> tuple[Move, ...]:
+    """Groups made and removed, in order, once ``target`` groups are wanted instead of the present count."""
+    members = _groups(workload)
+    desired = len(members) if workload.desired is None else workload.desired
+    partitions = (resolve_partition(partition, desired), resolve_partition(partition, target))
+    return tuple(_moves(members, desired, target, rule, partitions, workload.key.name))
+
+
+def predict_groups_up(
+    workload: Workload, target: int, rule: OrderRule, partition: str | None = None
+) -> tuple[str, ...]:
+    """Names of the groups that will be made, in order."""
+    return tuple(move.name for move in predict_groups(workload, target, rule, partition) if move.create)
+
+
+def predict_groups_down(
+    workload: Workload, target: int, rule: OrderRule, partition: str | None = None
+) -> tuple[str, ...]:
+    """Names of the groups that will be removed, in order."""
+    return tuple(move.name for move in predict_groups(workload, target, rule, partition) if not move.create)
+
+
+def _replicas(role: Role) -> list[_Member]:
+    return [
+        _Member(
+            replica.id,
+            replica.ordinal,
+            _running(replica.controller_state, replica.phase),
+            replica.deletion_cost,
+            replica.phase is Phase.DELETING or replica.controller_state is ControllerState.DELETING,
+        )
+        for replica in role.replicas
+        if replica.ordinal is not None and replica.phase not in (Phase.QUEUED, Phase.ABSENT)
+    ]
+
+
+def _visited(workload: Workload, rule: OrderRule, without: Collection[str]) -> Iterable[Group]:
+    standing = [
+        group
+        for group in workload.groups
+        if group.ordinal is not None
+        and group.name not in without
+        and group.phase not in (Phase.QUEUED, Phase.ABSENT, Phase.DELETING)
+    ]
+    return sorted(standing, key=lambda group: group.ordinal or 0, reverse=rule.walk_down)
+
+
+def predict_roles(
+    workload: Workload,
+    changes: Mapping[str, int],
+    rule: OrderRule,
+    partitions: Mapping[str, str | None] | None = None,
+    without: Collection[str] = (),
+) -> tuple[Move, ...]:
+    """Role replicas (``group/role-id``) made and removed, in order, in every standing group.
+
+    ``without`` names groups that the same change removes: groups come before roles in each pass.
+    """
+    moves: list[Move] = []
+    for group in _visited(workload, rule, without):
+        for spec in workload.role_specs:
+            target = changes.get(spec.name)
+            if target is None:
+                continue
+            role = next((role for role in group.roles if role.name == spec.name), None)
+            members = _replicas(role) if role else []
+            text = (partitions or {}).get(spec.name)
+            partition = (resolve_partition(text, spec.replicas), resolve_partition(text, target))
+            alive = [member for member in members if not member.deleting]
+            held = members if target >= spec.replicas else alive
+            for move in _moves(held, spec.replicas, target, rule, partition, spec.name):
+                moves.append(Move(f"{group.name}/{move.name}", move.create, move.reason))
+    return tuple(moves)
