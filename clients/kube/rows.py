@@ -67,6 +67,9 @@ class PodRow(Struct):
     created: float | None = None
     deleted: float | None = None
     """deletionTimestamp: present means it is terminating."""
+    grace: float | None = None
+    """deletionGracePeriodSeconds: ``deleted - grace`` is when somebody asked for the deletion."""
+    finalizers: tuple[str, ...] = ()
     labels: dict[str, str] = {}
     """Only those under the prefixes that the systems read."""
     deletion_cost: int = 0
@@ -228,3 +231,4 @@ class EndpointSliceRow(Struct):
     total: int
     pods: tuple[str, ...] = ()
     """Names of the pods behind the endpoints."""
+    port: int | None = None
