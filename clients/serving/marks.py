@@ -28,6 +28,8 @@ def stamp(workload: Workload, operation: Operation | None) -> Workload:
     items: dict[str, list[tuple[str, bool]]] = {}
     if operation is not None and running:
         for item in operation.times:
+            if item.removing and item.gone is not None:
+                continue
             group, _, role_id = item.name.partition("/")
             items.setdefault(group, []).append((role_id, item.removing))
     groups = workload.groups

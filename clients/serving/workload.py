@@ -66,6 +66,10 @@ class RoleReplica(Struct, frozen=True):
     """It has been running at some time since servegrid began to look, or was already when it did."""
     deletion_cost: int = 0
     """Sum over its pods; the cheapest of equals is removed first."""
+    created_seq: int | None = None
+    """Arrival order of its first pod; tells which of two role replicas was begun first."""
+    deleting_seq: int | None = None
+    """Arrival order of its first termination."""
 
 
 class RoleSpec(Struct, frozen=True):
