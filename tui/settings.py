@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from clients.kube.kthena_order import RULES
 from clients.serving.plain import plain
 from clients.serving.plans import Money
 from tui.toml_check import Problem, check, lines_of_keys, nearest_line
@@ -189,6 +190,15 @@ def _settings(file: _File, path: Path, lines: dict[tuple[str, ...], int]) -> Set
     timeout = _seconds(file.operation_timeout)
     if timeout is None:
         wrong(("operation_timeout",), 'expected seconds or a text such as "90s", "30m", "2h"')
+    versions: dict[tuple[str, ...], str] = {
+        ("kthena", "orders", glob): version for glob, version in file.kthena.orders.items()
+    }
+    if file.kthena.order is not None:
+        versions[("kthena", "order")] = file.kthena.order
+    for where, version in versions.items():
+        if version not in RULES:
+            known = ", ".join(f'"{name}"' for name in RULES)
+            wrong(where, f'expected one of {known}, got "{version}"')
     prices: list[tuple[str, Money]] = []
     for model, text in file.prices.items():
         price = _money(text)

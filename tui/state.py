@@ -19,7 +19,7 @@ import msgspec
 
 __all__ = ["StateDir", "StateError", "runtime_home", "state_home"]
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class StateError(Exception):
@@ -53,8 +53,10 @@ class StateDir:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self, name: str, kind: type[T], version: int) -> T | None:
-        """The file's value; ``None`` if there is none, or one that is damaged and was put aside.
+    def read(self, name: str, version: int, parse: Callable[[bytes], T]) -> T | None:
+        """The file's value; ``None`` if there is none, or one that ``parse`` refuses and that was put aside.
+
+        A file is a JSON object with a ``version``. ``parse`` refuses by ``ValueError`` or msgspec's errors.
 
         Raises:
             StateError: it cannot be read, or a newer servegrid wrote it.
@@ -69,15 +71,17 @@ class StateDir:
         try:
             found = msgspec.json.decode(data, type=_Header).version
             if found == version:
-                return msgspec.json.decode(data, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+                return parse(data)
+        except (msgspec.MsgspecError, ValueError):
             found = 0
         if found > version:
             raise StateError(f"{path}: version {found} was written by a newer servegrid; left as it is")
         self._put_aside(path)
         return None
 
-    def update(self, name: str, kind: type[T], version: int, change: Callable[[T | None], T]) -> T:
+    def update(
+        self, name: str, version: int, parse: Callable[[bytes], T], change: Callable[[T | None], bytes]
+    ) -> None:
         """Replaces the file by what ``change`` makes of its newest value; nobody else changes it meanwhile.
 
         Raises:
@@ -86,9 +90,7 @@ class StateDir:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._lock():
-                value = change(self.read(name, kind, version))
-                self._replace(self.path / name, msgspec.json.encode(value))
-                return value
+                self._replace(self.path / name, change(self.read(name, version, parse)))
         except OSError as error:
             raise StateError(f"{self.path / name}: {error.strerror}") from None
 

@@ -239,8 +239,7 @@ async def test_a_place_that_hangs_is_passed_over(tmp_path: Path, monkeypatch: py
     assert len(lines(tmp_path / "audit.jsonl")) == 1
     assert log.problem is not None
     assert "no answer" in log.problem
-    with open(tmp_path / "fifo", "rb") as pipe:  # Lets the writer go.
-        assert pipe.read()
+    assert (tmp_path / "fifo").read_bytes()  # Lets the writer go.
 
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:

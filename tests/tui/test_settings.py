@@ -90,6 +90,11 @@ def test_the_strictest_rule_that_matches_a_context_holds(context: str | None, mo
             'config.toml:3: prices.B: expected "AMOUNT CURRENCY" such as "2.50 EUR", got "cheap"',
         ),
         (
+            '[kthena.orders]\n"llm/*" = "v9"\n',
+            'config.toml:2: kthena.orders.llm/*: expected one of "v0.1", "v0.2", "v0.3", "v0.4", "v1.0", '
+            '"head", "documented", "unknown", got "v9"',
+        ),
+        (
             'operation_timeout = "soon"\n',
             'config.toml:1: operation_timeout: expected seconds or a text such as "90s", "30m", "2h"',
         ),

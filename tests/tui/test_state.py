@@ -15,29 +15,36 @@ class Tally(msgspec.Struct):
     version: int = 1
 
 
-def _add(number: int, change: Tally | None) -> Tally:
-    return Tally([*(change.counts if change else []), number])
+def read(state: StateDir) -> list[int] | None:
+    tally = state.read("tally.json", 1, msgspec.json.Decoder(Tally).decode)
+    return None if tally is None else tally.counts
 
 
-def _append_many(path: Path, start: int) -> None:
-    state = StateDir(path)
+def add(state: StateDir, number: int) -> None:
+    def change(tally: Tally | None) -> bytes:
+        return msgspec.json.encode(Tally([*(tally.counts if tally else []), number]))
+
+    state.update("tally.json", 1, msgspec.json.Decoder(Tally).decode, change)
+
+
+def _add_many(path: Path, start: int) -> None:
     for number in range(start, start + 25):
-        state.update("tally.json", Tally, 1, lambda value, number=number: _add(number, value))  # type: ignore[misc]
+        add(StateDir(path), number)
 
 
 def test_what_was_written_is_read_and_only_by_this_user(tmp_path: Path) -> None:
     state = StateDir(tmp_path / "state")
-    assert state.read("tally.json", Tally, 1) is None
-    state.update("tally.json", Tally, 1, lambda value: _add(7, value))
-    kept = StateDir(tmp_path / "state").read("tally.json", Tally, 1)
-    assert kept == Tally([7])
+    assert read(state) is None
+    add(state, 7)
+    kept = read(StateDir(tmp_path / "state"))
+    assert kept == [7]
     assert state.path.stat().st_mode & 0o777 == 0o700
     assert (state.path / "tally.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_two_consoles_lose_nothing_of_each_other(tmp_path: Path) -> None:
     processes = [
-        multiprocessing.get_context("fork").Process(target=_append_many, args=(tmp_path, start))
+        multiprocessing.get_context("fork").Process(target=_add_many, args=(tmp_path, start))
         for start in (0, 100)
     ]
     for process in processes:
@@ -45,9 +52,9 @@ def test_two_consoles_lose_nothing_of_each_other(tmp_path: Path) -> None:
     for process in processes:
         process.join(20)
         assert process.exitcode == 0
-    kept = StateDir(tmp_path).read("tally.json", Tally, 1)
+    kept = read(StateDir(tmp_path))
     assert kept is not None
-    assert sorted(kept.counts) == [*range(25), *range(100, 125)]
+    assert sorted(kept) == [*range(25), *range(100, 125)]
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "tally.json"]
 
 
@@ -55,9 +62,10 @@ def test_two_consoles_lose_nothing_of_each_other(tmp_path: Path) -> None:
 def test_a_damaged_file_is_put_aside_and_begun_anew(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tally.json").write_bytes(content)
     state = StateDir(tmp_path)
-    assert state.read("tally.json", Tally, 1) is None
+    assert read(state) is None
     assert (tmp_path / "tally.json.damaged").read_bytes() == content
-    assert state.update("tally.json", Tally, 1, lambda value: _add(1, value)) == Tally([1])
+    add(state, 1)
+    assert read(state) == [1]
 
 
 def test_a_file_of_a_newer_version_is_neither_read_nor_overwritten(tmp_path: Path) -> None:
@@ -65,16 +73,16 @@ def test_a_file_of_a_newer_version_is_neither_read_nor_overwritten(tmp_path: Pat
     (tmp_path / "tally.json").write_bytes(newer)
     state = StateDir(tmp_path)
     with pytest.raises(StateError, match="newer servegrid"):
-        state.read("tally.json", Tally, 1)
+        read(state)
     with pytest.raises(StateError, match="newer servegrid"):
-        state.update("tally.json", Tally, 1, lambda value: _add(1, value))
+        add(state, 1)
     assert (tmp_path / "tally.json").read_bytes() == newer
 
 
 def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match=r"file/state/tally\.json: Not a directory"):
-        StateDir(tmp_path / "file" / "state").update("tally.json", Tally, 1, lambda value: _add(1, value))
+        add(StateDir(tmp_path / "file" / "state"), 1)
 
 
 def test_places_follow_xdg_and_the_demo_has_its_own(tmp_path: Path) -> None:
