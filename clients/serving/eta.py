@@ -42,7 +42,7 @@ def spell(seconds: float | None) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
-class _Sample(Struct):
+class _Sample(Struct, array_like=True):
     """Seconds of one sort of thing of one workload, oldest first."""
 
     key: WorkloadKey
