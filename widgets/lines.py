@@ -29,7 +29,7 @@ Line = tuple[Piece, ...]
 
 
 def strip(line: Sequence[Piece], cells: int, look: Look, over: Style | None = None) -> Strip:
-    """The line as a strip of exactly ``cells`` cells, cut with an ellipsis or padded; ``over`` is laid on all."""
+    """The line in exactly ``cells`` cells, cut with an ellipsis or padded; ``over`` is laid on all of it."""
     segments: list[Segment] = []
     room = cells
     for text, style in line:

@@ -1,0 +1,234 @@
+"""The fleet: one row a workload, under a cursor that stays with its workload while rows come and go."""
+
+from __future__ import annotations
+
+from textual.events import Click
+from textual.message import Message
+from textual.strip import Strip
+
+from clients.serving.keys import WorkloadKey
+from widgets.fleet_columns import Column, Columns, cell, columns_for, heading
+from widgets.lines import LineWidget, Piece, strip
+from widgets.records import FleetRow, FleetView, is_fresh
+from widgets.theme import DEFAULT_LOOK, Look
+from widgets.words import remaining
+
+__all__ = ["FleetTable"]
+
+
+class FleetTable(LineWidget):
+    """Rows in the order they are given. It is told what to do by methods; keys are the app's matter."""
+
+    pinned = 1
+
+    class Highlighted(Message):
+        """The cursor is on another workload, or on none."""
+
+        def __init__(self, table: FleetTable, key: WorkloadKey | None) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+        @property
+        def control(self) -> FleetTable:
+            """The table that sent it."""
+            return self.table
+
+    class Opened(Message):
+        """A workload was clicked while the cursor was on it."""
+
+        def __init__(self, table: FleetTable, key: WorkloadKey) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+        @property
+        def control(self) -> FleetTable:
+            """The table that sent it."""
+            return self.table
+
+    def __init__(
+        self,
+        look: Look = DEFAULT_LOOK,
+        *,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - Textual's own word
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(look, name=name, id=id, classes=classes)
+        self._view = FleetView(())
+        self._mono = 0.0
+        self._cursor: WorkloadKey | None = None
+        self._index = 0
+        self._picked: set[WorkloadKey] = set()
+        self._columns = Columns((), False)
+
+    # Value
+
+    def show(self, view: FleetView, now: float, mono: float | None = None) -> None:
+        """Draws the view; ``mono`` (monotonic seconds, ``now`` if absent) ends the boldness of changes."""
+        self._view = view
+        self._mono = now if mono is None else mono
+        self._follow()
+        self._columns = columns_for(self.size.width - 2, view.rows)
+        self.update_rows()
+
+    @property
+    def cursor(self) -> WorkloadKey | None:
+        """The workload under the cursor."""
+        return self._cursor
+
+    @property
+    def picked(self) -> tuple[WorkloadKey, ...]:
+        """Marked workloads, in the table's order."""
+        return tuple(row.workload.key for row in self._view.rows if row.workload.key in self._picked)
+
+    # What keys do
+
+    def move(self, delta: int) -> None:
+        """The cursor ``delta`` rows down (negative: up)."""
+        self._go(self._index + delta)
+
+    def move_page(self, pages: int) -> None:
+        """The cursor by whole screens."""
+        self._go(self._index + pages * max(1, self.room - 1))
+
+    def move_first(self) -> None:
+        """The cursor to the first row."""
+        self._go(0)
+
+    def move_last(self) -> None:
+        """The cursor to the last row."""
+        self._go(len(self._view.rows) - 1)
+
+    def select(self, key: WorkloadKey) -> bool:
+        """The cursor to that workload; whether it is in the table."""
+        for index, row in enumerate(self._view.rows):
+            if row.workload.key == key:
+                self._go(index)
+                return True
+        return False
+
+    def toggle_pick(self) -> None:
+        """Marks the workload under the cursor, or takes the mark back, and goes one row down."""
+        if self._cursor is not None:
+            self._picked ^= {self._cursor}
+            self.update_rows()
+            self.move(1)
+
+    def clear_picks(self) -> None:
+        """Takes all marks back."""
+        self._picked.clear()
+        self.update_rows()
+
+    def open(self) -> None:
+        """Sends ``Opened`` for the workload under the cursor."""
+        if self._cursor is not None:
+            self.post_message(self.Opened(self, self._cursor))
+
+    def on_click(self, event: Click) -> None:
+        """A click moves the cursor; one on the cursor opens."""
+        row = self._row_at(event.y) - self.pinned
+        if event.y >= self.pinned and 0 <= row < len(self._view.rows):
+            if row == self._index:
+                self.open()
+            else:
+                self._go(row)
+
+    # Rows
+
+    def resized(self) -> None:
+        """Columns follow the width."""
+        self._columns = columns_for(self.size.width - 2, self._view.rows)
+        super().resized()
+        self.reveal(self._index + self.pinned)
+
+    def row_keys(self) -> list[object]:
+        """The heading, a row a workload, and a last row that tells what a filter hides."""
+        view, mono, columns = self._view, self._mono, self._columns
+        keys: list[object] = [columns]
+        for row in view.rows:
+            key = row.workload.key
+            keys.append(
+                (
+                    row.workload,
+                    is_fresh(row.changed_at, mono),
+                    row.stale,
+                    remaining(row.eta),
+                    key == self._cursor,
+                    key in self._picked,
+                    columns,
+                )
+            )
+        if not view.rows or view.hidden:
+            keys.append((self._last_words(),))
+        return keys
+
+    def draw_row(self, row: int, cells: int) -> Strip:
+        """The heading, or one workload's cells."""
+        look = self.look
+        if row == 0:
+            return strip(heading(self._columns, look), cells, look)
+        index = row - 1
+        if index >= len(self._view.rows):
+            return strip((("  " + self._last_words(), look.styles.dim),), cells, look)
+        value = self._view.rows[index]
+        on_cursor = value.workload.key == self._cursor
+        pieces = self._pieces(value, on_cursor)
+        if value.stale:
+            pieces = [(text, look.styles.dim) for text, _ in pieces]
+        if is_fresh(value.changed_at, self._mono):
+            pieces = [(text, style + look.styles.strong) for text, style in pieces]
+        return strip(pieces, cells, look, look.styles.cursor if on_cursor else None)
+
+    def _pieces(self, value: FleetRow, on_cursor: bool) -> list[Piece]:
+        look = self.look
+        cursor = look.glyphs.cursor if on_cursor else " "
+        picked = look.glyphs.picked if value.workload.key in self._picked else " "
+        pieces: list[Piece] = [(cursor + picked, look.styles.accent)]
+        eta = remaining(value.eta)
+        for column, cells in self._columns.widths:
+            pieces.extend(cell(column, cells, value, self._columns, eta, look))
+            if column is not Column.DOING:
+                pieces.append((" ", look.styles.normal))
+        return pieces
+
+    def _last_words(self) -> str:
+        view = self._view
+        if view.hidden:
+            failing = f", {view.hidden_failing} of them failing" if view.hidden_failing else ""
+            return f"{view.hidden} hidden by the filter{failing}"
+        if view.note:
+            return view.note
+        return "reading the first list" if view.loading else "no workloads"
+
+    # Cursor
+
+    def _follow(self) -> None:
+        """Puts the cursor where its workload is now; if that is gone, on the row that took its place."""
+        rows = self._view.rows
+        if self._cursor is not None:
+            if self._index < len(rows) and rows[self._index].workload.key == self._cursor:
+                return
+            for index, row in enumerate(rows):
+                if row.workload.key == self._cursor:
+                    self._index = index
+                    self.top = max(0, self.top)
+                    self.reveal(index + self.pinned)
+                    return
+        self._index = max(0, min(self._index, len(rows) - 1))
+        self._set_cursor(rows[self._index].workload.key if rows else None)
+
+    def _go(self, index: int) -> None:
+        rows = self._view.rows
+        if not rows:
+            return
+        self._index = max(0, min(index, len(rows) - 1))
+        self._set_cursor(rows[self._index].workload.key)
+        self.update_rows()
+        self.reveal(self._index + self.pinned)
+
+    def _set_cursor(self, key: WorkloadKey | None) -> None:
+        if key != self._cursor:
+            self._cursor = key
+            self.post_message(self.Highlighted(self, key))
