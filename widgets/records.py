@@ -102,6 +102,8 @@ class TimeView(Struct, frozen=True):
     """Seconds that the lanes reach back."""
     utc_offset: float = 0.0
     """Seconds east of UTC in which times are shown."""
+    named: bool = True
+    """Each event says its workload; false on a screen of one workload."""
 
 
 class StatusView(Struct, frozen=True):

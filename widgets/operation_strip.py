@@ -1,0 +1,101 @@
+"""The strip above the grid: how far the running operation is, or how the last one compares to its plan."""
+
+from __future__ import annotations
+
+from clients.serving.operation import Operation, Outcome
+from widgets.bars import bar
+from widgets.cells import duration, shown, span
+from widgets.lines import Line, Piece, TextWidget
+from widgets.records import StripView
+from widgets.words import counts, item_label
+
+__all__ = ["OperationStrip"]
+
+
+class OperationStrip(TextWidget):
+    """Two lines. Running: what, who, how far, how long still. Ended: predicted beside happened."""
+
+    DEFAULT_CSS = """
+    OperationStrip { height: 2; }
+    """
+
+    _view = StripView(None)
+    _now = 0.0
+
+    def show(self, view: StripView, now: float) -> None:
+        """Draws the view at cluster time ``now``."""
+        self._view, self._now = view, now
+        self.update_rows()
+
+    def lay_out(self, cells: int) -> list[Line]:
+        """Both lines."""
+        operation = self._view.operation
+        styles = self.look.styles
+        if operation is None:
+            return [((" " + shown(self._view.quiet or "", 300), styles.dim),)]
+        if operation.ended_at is None:
+            return self._under_way(operation, cells)
+        return self._over(operation, operation.ended_at)
+
+    def _under_way(self, operation: Operation, cells: int) -> list[Line]:
+        styles, glyphs = self.look.styles, self.look.glyphs
+        noun = _noun(operation)
+        eta = self._view.eta
+        took = duration(max(0.0, self._now - operation.started_at))
+        first: list[Piece] = [
+            (f" {counts(operation.before, operation.after)} ", styles.strong),
+            (f"{operation.done} of {operation.total} {noun} done", styles.normal),
+            (f"  {took}", styles.dim),
+        ]
+        if eta is None:
+            first.append((", no history", styles.dim))
+        else:
+            earlier = "start" if eta.samples == 1 else "starts"
+            first.append((f", {span(eta.low, eta.high)} to go", styles.normal))
+            first.append((f", from {eta.samples} earlier {earlier}", styles.dim))
+        part = operation.done / operation.total if operation.total else 0.0
+        who = f"by {shown(operation.by, 80)}" + (f": {shown(operation.reason)}" if operation.reason else "")
+        size = max(10, min(40, cells // 3))
+        return [
+            tuple(first),
+            ((" " + bar(part, size, glyphs), styles.accent), (f"  {who}", styles.dim)),
+        ]
+
+    def _over(self, operation: Operation, ended: float) -> list[Line]:
+        styles = self.look.styles
+        name = operation.key.name
+        outcome = operation.outcome or Outcome.DONE
+        good = outcome is Outcome.DONE
+        first: list[Piece] = [
+            (f" {counts(operation.before, operation.after)} ", styles.strong),
+            (f"{outcome}", styles.normal if good else styles.alarm),
+            (f", {operation.done} of {operation.total} {_noun(operation)}", styles.normal),
+            (f", by {shown(operation.by, 80)}", styles.dim),
+        ]
+        if operation.detail:
+            first.append((f": {shown(operation.detail)}", styles.normal if good else styles.warn))
+        prediction = operation.prediction
+        if prediction is None:
+            said = "nothing predicted"
+        else:
+            order = "order unknown" if prediction.order is None else _items(prediction.order, name)
+            eta = "no history"
+            if prediction.eta_low is not None and prediction.eta_high is not None:
+                eta = span(prediction.eta_low, prediction.eta_high)
+            said = f"predicted {order}, {eta}"
+        was = f"happened {_items(operation.happened, name)}, {duration(ended - operation.started_at)}"
+        return [tuple(first), ((f" {said}; {was}", styles.normal),)]
+
+
+def _noun(operation: Operation) -> str:
+    replicas = any("/" in name for name in operation.affected)
+    noun = "role replica" if replicas else "group"
+    return noun if operation.total == 1 else noun + "s"
+
+
+def _items(names: tuple[str, ...], workload: str) -> str:
+    if not names:
+        return "nothing"
+    if len(names) > 6:
+        return f"{', '.join(item_label(name, workload) for name in names[:5])} and {len(names) - 5} more"
+    return ", ".join(item_label(name, workload) for name in names)

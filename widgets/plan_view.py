@@ -1,0 +1,226 @@
+"""A scale plan before it is sent: what, in which order, on which GPUs, for how much, against which rules."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual.strip import Strip
+
+from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.plans import Capacity, Money, ScalePlan, Step, StepKind
+from widgets.cells import clip, fit, shown, span, width
+from widgets.lines import Line, LineWidget, Piece, strip
+from widgets.records import PlanShown
+from widgets.theme import Look
+from widgets.words import item_label
+
+__all__ = ["PlanView"]
+
+_LABEL = 10
+_WORDS = {Level.PASS: "ok", Level.WARN: "WARN", Level.CONFIRM: "CONFIRM", Level.BLOCK: "STOP"}
+_STEPS = 12
+"""Steps drawn one by one; more are told in sum, the first and the last ones shown."""
+
+
+class PlanView(LineWidget):
+    """Scrolls where it is taller than its place; ``row_count`` tells how tall it would like to be."""
+
+    _shown: PlanShown | None = None
+
+    def show(self, shown_plan: PlanShown, now: float) -> None:
+        """Draws the plan."""
+        self._shown = shown_plan
+        self.update_rows()
+
+    def row_keys(self) -> list[object]:
+        """The lines themselves."""
+        return [] if self._shown is None else list(_lines(self._shown, self.size.width, self.look))
+
+    def draw_row(self, row: int, cells: int) -> Strip:
+        """The line, cut or padded."""
+        line = self._keys[row]
+        assert isinstance(line, tuple)
+        return strip(line, cells, self.look)
+
+
+def _lines(view: PlanShown, cells: int, look: Look) -> list[Line]:
+    plan, styles = view.plan, look.styles
+    lines: list[Line] = [((f" {shown(view.title, 300)}", styles.head),), ()]
+    lines += _counts(plan, look)
+    lines += _steps(plan, look)
+    lines.append(())
+    if plan.capacity is not None or plan.gpu_delta:
+        lines.append(_row("GPUs", _gpus(plan.capacity, plan.gpu_delta), look))
+    lines.append(_row("pods", f"{plan.pods_delta:+d}", look))
+    if plan.cost_before is not None or plan.cost_after is not None:
+        cost = f"{_money(plan.cost_before, look)} > {_money(plan.cost_after, look)} an hour"
+        lines.append(_row("cost", cost, look))
+    eta = "no history"
+    if plan.eta is not None:
+        earlier = "start" if plan.eta.samples == 1 else "starts"
+        eta = f"{span(plan.eta.low, plan.eta.high)}, from {plan.eta.samples} earlier {earlier}"
+    lines.append(_row("time", eta, look))
+    lines.append(())
+    for guard in sorted(plan.guards, key=lambda guard: -guard.level):
+        lines += _guard(guard, cells, look)
+    if plan.write is not None and plan.write.note:
+        lines += _wrapped("", shown(plan.write.note, 400), styles.dim, cells, look)
+    if plan.guards:
+        lines.append(())
+    lines += _wrapped("same as", shown(plan.equivalent, 1000), styles.normal, cells, look)
+    lines.append(())
+    if view.message:
+        lines += _wrapped("", shown(view.message, 600), styles.warn, cells, look)
+    lines.append(_prompt(view, look))
+    return lines
+
+
+def _row(label: str, text: str, look: Look) -> Line:
+    return ((f" {label:<{_LABEL - 1}}", look.styles.dim), (text, look.styles.normal))
+
+
+def _counts(plan: ScalePlan, look: Look) -> list[Line]:
+    lines: list[Line] = []
+    if plan.after.groups != plan.before.groups or not plan.after.roles:
+        lines.append(_change("groups", plan.before.groups, plan.after.groups, look))
+    for role, wanted in plan.after.roles:
+        had = plan.before.role(role)
+        if had != wanted:
+            lines.append(_change(shown(role, 40), had, wanted, look))
+    return lines or [_row("", "nothing changes, nothing will be sent", look)]
+
+
+def _change(label: str, before: int | None, after: int | None, look: Look) -> Line:
+    unknown = look.glyphs.unknown
+    had = unknown if before is None else str(before)
+    wants = unknown if after is None else str(after)
+    gap = " " if len(label) >= _LABEL - 1 else ""
+    return (
+        (f" {label:<{_LABEL - 1}}{gap}", look.styles.dim),
+        (f"{had} > ", look.styles.normal),
+        (wants, look.styles.strong),
+    )
+
+
+def _steps(plan: ScalePlan, look: Look) -> list[Line]:
+    if not plan.steps:
+        return []
+    styles = look.styles
+    order = shown(plan.order_note, 120) if plan.order_note else ("" if plan.order_known else "order unknown")
+    lines: list[Line] = [
+        ((f" {'steps':<{_LABEL - 1}}", styles.dim), (order, styles.dim if plan.order_known else styles.warn))
+    ]
+    name = max(8, max(width(item_label(step.name, plan.key.name)) for step in plan.steps))
+    name = min(name, 40)
+    steps = list(enumerate(plan.steps, 1))
+    head, tail = (steps, []) if len(steps) <= _STEPS else (steps[: _STEPS - 3], steps[-2:])
+    for number, step in head:
+        lines.append(_step(number, step, plan, name, look))
+    if tail:
+        lines.append(
+            ((f"{'':<{_LABEL}}{look.glyphs.ellipsis} {len(steps) - len(head) - len(tail)} more", styles.dim),)
+        )
+        for number, step in tail:
+            lines.append(_step(number, step, plan, name, look))
+    return lines
+
+
+def _step(number: int, step: Step, plan: ScalePlan, name: int, look: Look) -> Line:
+    styles, glyphs = look.styles, look.glyphs
+    goes = step.kind is StepKind.DELETE
+    place = f"{number}." if plan.order_known else look.glyphs.bar_empty
+    pieces: list[Piece] = [
+        (f"{'':<{_LABEL}}{place:<4}", styles.dim),
+        ("- " if goes else "+ ", styles.warn if goes and step.serving else styles.accent),
+        (fit(item_label(step.name, plan.key.name), name, ellipsis=glyphs.ellipsis), styles.normal),
+        (f"  {step.pods} pods  {step.gpus} GPU", styles.dim),
+    ]
+    if step.serving:
+        pieces.append(("  serving", styles.warn))
+    if step.note:
+        pieces.append((f"  {shown(step.note)}", styles.dim))
+    return tuple(pieces)
+
+
+def _gpus(capacity: Capacity | None, delta: int) -> str:
+    if capacity is None:
+        return f"{delta:+d}, free unknown"
+    if delta <= 0:
+        return f"{delta:+d}" if delta else "no change"
+    free = "unknown" if capacity.free is None else str(capacity.free)
+    total = "" if capacity.total is None else f" of {capacity.total}"
+    nodes = "" if capacity.nodes is None else f" on {capacity.nodes} nodes"
+    fit_word = {True: "", False: ": they do not fit", None: ""}[capacity.fits]
+    return f"{capacity.needed} needed, {free} free{total}{nodes}{fit_word}"
+
+
+def _money(money: Money | None, look: Look) -> str:
+    return look.glyphs.unknown if money is None else f"{shown(money.amount, 24)} {shown(money.currency, 8)}"
+
+
+def _guard(guard: Guard, cells: int, look: Look) -> list[Line]:
+    styles = look.styles
+    style = {
+        Level.PASS: styles.dim,
+        Level.WARN: styles.warn,
+        Level.CONFIRM: styles.warn,
+        Level.BLOCK: styles.alarm,
+    }[guard.level]
+    plain_style = styles.dim if guard.level is Level.PASS else styles.normal
+    lines = _wrapped(_WORDS[guard.level], shown(guard.reason, 600), plain_style, cells, look, style)
+    for remedy in guard.remedies:
+        lines += _wrapped("", "try: " + shown(remedy, 300), styles.dim, cells, look)
+    return lines
+
+
+def _wrapped(
+    label: str, text: str, style: Style, cells: int, look: Look, label_style: Style | None = None
+) -> list[Line]:
+    """A labelled text over as many lines as it takes, broken at blanks where it can be."""
+    room = max(10, cells - _LABEL - 1)
+    lines: list[Line] = []
+    for part in _broken(text, room):
+        head = f" {label:<{_LABEL - 1}}" if not lines else " " * _LABEL
+        lines.append(((head, label_style or look.styles.dim), (part, style)))
+    return lines
+
+
+def _broken(text: str, room: int) -> list[str]:
+    parts: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        while width(word) > room:
+            if line:
+                parts.append(line)
+                line = ""
+            head = clip(word, room, "")
+            parts.append(head)
+            word = word[len(head) :]
+        if line and width(line) + 1 + width(word) > room:
+            parts.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return [*parts, line] if line or not parts else parts
+
+
+def _prompt(view: PlanShown, look: Look) -> Line:
+    styles, plan = look.styles, view.plan
+    if view.busy:
+        return ((f" {shown(view.busy)}", styles.accent),)
+    if plan.blocked:
+        return ((" this cannot be sent; Esc goes back", styles.alarm),)
+    match plan.confirmation:
+        case Confirmation.NONE:
+            return ((" nothing to send; Esc goes back", styles.dim),)
+        case Confirmation.OK:
+            return ((" Enter sends it", styles.strong), (", Esc goes back", styles.dim))
+        case Confirmation.YES:
+            ask = "YES"
+        case Confirmation.NAME:
+            ask = shown(plan.key.name, 120)
+    return (
+        (f" type {ask} and Enter: ", styles.strong),
+        (shown(view.typed, 300), styles.accent),
+        (" ", styles.cursor),
+        ("  Esc goes back", styles.dim),
+    )
