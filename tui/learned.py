@@ -16,13 +16,13 @@ _FILE = "durations.json"
 
 class _File(msgspec.Struct):
     version: int
-    samples: list[dict[str, Any]]
-    """As ``Durations.dump`` writes them: ``seconds``, and the rest says of what."""
+    samples: list[tuple[Any, str, str, list[float]]]
+    """Workload, what of it, start or stop, seconds: as ``Durations.dump`` writes them."""
 
 
 _parse = msgspec.json.Decoder(_File).decode
 
-Samples = dict[bytes, dict[str, Any]]
+Samples = dict[bytes, tuple[Any, str, str, list[float]]]
 
 
 class LearnedDurations:
@@ -73,5 +73,5 @@ def _samples(dump: bytes) -> Samples:
     return {_name(sample): sample for sample in _parse(dump).samples}
 
 
-def _name(sample: dict[str, Any]) -> bytes:
-    return msgspec.json.encode({**sample, "seconds": None}, order="sorted")
+def _name(sample: tuple[Any, str, str, list[float]]) -> bytes:
+    return msgspec.json.encode(sample[:3], order="sorted")

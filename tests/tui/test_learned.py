@@ -12,18 +12,12 @@ from tui.state import StateDir, StateError
 
 def durations(**seconds: list[float]) -> Durations:
     samples = [
-        {
-            "key": {
-                "cluster": "c-1",
-                "system": "kthena",
-                "namespace": "llm",
-                "kind": "ModelServing",
-                "name": name,
-            },
-            "what": "group prefill:1x1",
-            "way": "start",
-            "seconds": kept,
-        }
+        [
+            {"cluster": "c-1", "system": "kthena", "namespace": "llm", "kind": "ModelServing", "name": name},
+            "group prefill:1x1",
+            "start",
+            kept,
+        ]
         for name, kept in seconds.items()
     ]
     return Durations.load(json.dumps({"version": 1, "samples": samples}).encode())
@@ -31,7 +25,7 @@ def durations(**seconds: list[float]) -> Durations:
 
 def learned(directory: Path) -> dict[str, list[float]]:
     dump = json.loads(LearnedDurations(StateDir(directory)).load().dump())
-    return {sample["key"]["name"]: sample["seconds"] for sample in dump["samples"]}
+    return {key["name"]: seconds for key, _, _, seconds in dump["samples"]}
 
 
 def console(directory: Path) -> LearnedDurations:
