@@ -218,6 +218,8 @@ class ScalerRow(Struct):
     """Its controller: a ScaledObject owns the HPA that KEDA makes for it."""
     interval: float | None = None
     """Within how many cluster seconds it acts again."""
+    policy: str | None = None
+    """The AutoscalingPolicy whose rules an older binding follows."""
 
 
 class EndpointSliceRow(Struct):

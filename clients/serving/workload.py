@@ -156,6 +156,8 @@ class Driver(Struct, frozen=True):
     reverts: bool = True
     """True if it would overwrite a count set by hand."""
     note: str | None = None
+    via: ObjectRef | None = None
+    """The object through which it acts: the HPA that KEDA keeps."""
 
 
 class Capabilities(Struct, frozen=True):

@@ -1,0 +1,159 @@
+"""Which GPUs are taken and which are free, kept up to date node by node and pod by pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from clients.kube.rows import NodeRow, PodRow
+from clients.serving.backend import GpuTotals
+from clients.serving.plans import Capacity
+
+__all__ = ["GpuLedger", "PodNeed"]
+
+_ENDED = ("Succeeded", "Failed")
+_MODEL_LABELS = ("nvidia.com/gpu.product", "amd.com/gpu.product-name", "gpu.nvidia.com/model")
+
+
+class PodNeed(Struct, frozen=True):
+    """Some pods alike: GPUs of each, how many, and which nodes they may use."""
+
+    gpus: int
+    count: int = 1
+    node_selector: tuple[tuple[str, str], ...] = ()
+    tolerations: tuple[tuple[str, str, str, str], ...] = ()
+    """(key, operator, value, effect)"""
+
+
+class GpuLedger:
+    """GPUs of one cluster. Adding or dropping one row costs the same however many there are.
+
+    A pod holds its GPUs from being bound to a node until it has ended or is gone, terminating or not. Pods
+    may arrive before their node. ``nodes_seen`` and ``pods_seen`` are switched off where the right to list
+    all of them is missing: what is not known is ``None``.
+    """
+
+    def __init__(self) -> None:
+        self.nodes_seen = True
+        self.pods_seen = True
+        self._nodes: dict[str, NodeRow] = {}
+        self._used: dict[str, int] = {}
+        self._pods: dict[str, tuple[str, int]] = {}
+        self._total = 0
+        self._allocated = 0
+
+    def put_node(self, row: NodeRow) -> None:
+        """A new or changed node."""
+        self.drop_node(row.name)
+        self._nodes[row.name] = row
+        self._total += row.gpus
+        self._allocated += self._used.get(row.name, 0)
+
+    def drop_node(self, name: str) -> None:
+        """A node that is gone, by name."""
+        row = self._nodes.pop(name, None)
+        if row is not None:
+            self._total -= row.gpus
+            self._allocated -= self._used.get(name, 0)
+
+    def put_pod(self, row: PodRow) -> None:
+        """A new or changed pod."""
+        holds = row.gpus if row.node is not None and row.phase not in _ENDED else 0
+        held = (row.node, holds) if row.node is not None and holds > 0 else None
+        if self._pods.get(row.uid) != held:
+            self.drop_pod(row.uid)
+            if held is not None:
+                self._pods[row.uid] = held
+                self._count(*held)
+
+    def drop_pod(self, uid: str) -> None:
+        """A pod that is gone."""
+        held = self._pods.pop(uid, None)
+        if held is not None:
+            self._count(held[0], -held[1])
+
+    def _count(self, node: str, gpus: int) -> None:
+        used = self._used.get(node, 0) + gpus
+        if used:
+            self._used[node] = used
+        else:
+            del self._used[node]
+        if node in self._nodes:
+            self._allocated += gpus
+
+    def _free(self, row: NodeRow) -> int:
+        return max(0, row.gpus - self._used.get(row.name, 0))
+
+    def totals(self) -> GpuTotals:
+        """GPUs of the whole cluster; linear in the nodes."""
+        if not self.nodes_seen:
+            return GpuTotals(None, None, None)
+        if not self.pods_seen:
+            return GpuTotals(self._total, None, None)
+        free = idle = 0
+        for row in self._nodes.values():
+            if row.ready and not row.unschedulable:
+                free += self._free(row)
+            else:
+                idle += self._free(row)
+        return GpuTotals(self._total, self._allocated, free, idle)
+
+    def models(self, needs: Iterable[PodNeed]) -> frozenset[str]:
+        """GPU models on the nodes that these pods may use, by the labels of the vendors' discovery."""
+        asked = [need for need in needs if need.gpus > 0]
+        return frozenset(
+            row.labels[label]
+            for row in self._nodes.values()
+            if row.gpus > 0 and any(_admits(row, need) for need in asked)
+            for label in _MODEL_LABELS
+            if label in row.labels
+        )
+
+    def fits(self, needs: Iterable[PodNeed]) -> Capacity:
+        """Whether all these pods find room at once: largest first, each on the first node with room.
+
+        ``free``, ``total`` and ``nodes`` count the nodes that at least one of them may use. Node affinity and
+        topology are not looked at; the scheduler has the last word.
+        """
+        asked = sorted((need for need in needs if need.gpus > 0), key=lambda need: -need.gpus)
+        needed = sum(need.gpus * need.count for need in asked)
+        if not self.nodes_seen:
+            return Capacity(None, None, needed, None)
+        usable = {row.name: row for row in self._nodes.values() if any(_admits(row, need) for need in asked)}
+        usable = {name: row for name, row in usable.items() if row.gpus > 0}
+        total = sum(row.gpus for row in usable.values())
+        if not self.pods_seen:
+            return Capacity(None, total, needed, None, len(usable))
+        room = {name: self._free(row) for name, row in sorted(usable.items())}
+        free = sum(room.values())
+        fits = True
+        for need in asked:
+            left = need.count
+            for name in room:
+                if left and _admits(usable[name], need):
+                    taken = min(left, room[name] // need.gpus)
+                    room[name] -= taken * need.gpus
+                    left -= taken
+            fits = fits and left == 0
+        return Capacity(free, total, needed, fits, len(usable))
+
+
+def _admits(row: NodeRow, need: PodNeed) -> bool:
+    if not row.ready or row.unschedulable:
+        return False
+    if any(row.labels.get(key) != value for key, value in need.node_selector):
+        return False
+    return all(
+        effect == "PreferNoSchedule" or any(_tolerates(one, key, value, effect) for one in need.tolerations)
+        for key, value, effect in row.taints
+    )
+
+
+def _tolerates(toleration: tuple[str, str, str, str], key: str, value: str, effect: str) -> bool:
+    wanted, operator, equal, only = toleration
+    if only and only != effect:
+        return False
+    if operator == "Exists":
+        return not wanted or wanted == key
+    return wanted == key and equal == value

@@ -1,0 +1,92 @@
+"""Reading driver objects that anybody may have written: a missing, null or wrong-typed field is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from clients.kube.rows import OwnerRow
+
+__all__ = ["group_of", "integer", "listed", "mapping", "metadata", "number", "opened", "owner_of", "text"]
+
+_SUFFIXES = {
+    "m": 1e-3,
+    "": 1.0,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+    "Ki": 2.0**10,
+    "Mi": 2.0**20,
+    "Gi": 2.0**30,
+    "Ti": 2.0**40,
+}
+
+
+def opened(raw: bytes | msgspec.Raw) -> Mapping[str, Any]:
+    """The object; an empty one if it is none. Raises ``msgspec.DecodeError`` where it is not JSON."""
+    return mapping(msgspec.json.decode(raw))
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def listed(value: object) -> list[Mapping[str, Any]]:
+    """The objects in the value if it is a list, else none."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def text(value: object, default: str = "") -> str:
+    """The value if it is a string that is not empty."""
+    return value if isinstance(value, str) and value else default
+
+
+def integer(value: object) -> int | None:
+    """The value if it is a whole number."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
+def number(value: object) -> float | None:
+    """A number, or a Kubernetes quantity such as ``97500m``; ``None`` for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, str):
+        return None
+    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
+        if value.endswith(suffix):
+            try:
+                return float(value[: len(value) - len(suffix)]) * _SUFFIXES[suffix]
+            except ValueError:
+                return None
+    return None
+
+
+def group_of(api_version: object, default: str) -> str:
+    """``apps`` of ``apps/v1``; the core group is empty."""
+    given = text(api_version)
+    if not given:
+        return default
+    return given.rpartition("/")[0]
+
+
+def metadata(obj: Mapping[str, Any]) -> tuple[str, str, str]:
+    """(uid, namespace, name)"""
+    meta = mapping(obj.get("metadata"))
+    return text(meta.get("uid")), text(meta.get("namespace")), text(meta.get("name"))
+
+
+def owner_of(obj: Mapping[str, Any]) -> OwnerRow | None:
+    """The controlling owner."""
+    for owner in listed(mapping(obj.get("metadata")).get("ownerReferences")):
+        if owner.get("controller") is True:
+            group = group_of(owner.get("apiVersion"), "")
+            return OwnerRow(text(owner.get("kind")), text(owner.get("name")), text(owner.get("uid")), group)
+    return None
