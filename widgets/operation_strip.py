@@ -7,7 +7,7 @@ from widgets.bars import bar
 from widgets.cells import duration, shown, span
 from widgets.lines import Line, Piece, TextWidget
 from widgets.records import StripView
-from widgets.words import counts, item_label
+from widgets.words import counts, earlier, grows, item_label
 
 __all__ = ["OperationStrip"]
 
@@ -50,9 +50,9 @@ class OperationStrip(TextWidget):
         if eta is None:
             first.append((", no history", styles.dim))
         else:
-            earlier = "start" if eta.samples == 1 else "starts"
+            growing = grows(operation.before, operation.after)
             first.append((f", {span(eta.low, eta.high)} to go", styles.normal))
-            first.append((f", from {eta.samples} earlier {earlier}", styles.dim))
+            first.append((f", {earlier(eta.samples, growing=growing)}", styles.dim))
         part = operation.done / operation.total if operation.total else 0.0
         who = f"by {shown(operation.by, 80)}" + (f": {shown(operation.reason)}" if operation.reason else "")
         size = max(10, min(40, cells // 3))

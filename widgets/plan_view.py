@@ -11,7 +11,7 @@ from widgets.cells import clip, fit, shown, span, width
 from widgets.lines import Line, LineWidget, Piece, strip
 from widgets.records import PlanShown
 from widgets.theme import Look
-from widgets.words import item_label
+from widgets.words import earlier, grows, item_label
 
 __all__ = ["PlanView"]
 
@@ -56,8 +56,8 @@ def _lines(view: PlanShown, cells: int, look: Look) -> list[Line]:
         lines.append(_row("cost", cost, look))
     eta = "no history"
     if plan.eta is not None:
-        earlier = "start" if plan.eta.samples == 1 else "starts"
-        eta = f"{span(plan.eta.low, plan.eta.high)}, from {plan.eta.samples} earlier {earlier}"
+        learned = earlier(plan.eta.samples, growing=grows(plan.before, plan.after))
+        eta = f"{span(plan.eta.low, plan.eta.high)}, {learned}"
     lines.append(_row("time", eta, look))
     lines.append(())
     for guard in sorted(plan.guards, key=lambda guard: -guard.level):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from clients.serving.backend import GpuTotals
 from clients.serving.sources import SourceState, SourceStatus
 from widgets.cells import age, shown, width
@@ -13,15 +15,8 @@ __all__ = ["AGE_FROM", "StatusLine"]
 AGE_FROM = 5.0
 """Seconds of silence from which an age is drawn; before that a source that lives draws no number."""
 
-_ORDER = {
-    SourceState.LOGIN: 0,
-    SourceState.STALE: 1,
-    SourceState.DENIED: 2,
-    SourceState.QUIET: 3,
-    SourceState.SYNCING: 4,
-    SourceState.ABSENT: 5,
-    SourceState.LIVE: 6,
-}
+_BAD = frozenset(SourceState) - {SourceState.LIVE, SourceState.ABSENT}
+"""What is said of a source even where there is no room to name those that are well."""
 
 
 class StatusLine(TextWidget):
@@ -36,7 +31,7 @@ class StatusLine(TextWidget):
         self.update_rows()
 
     def lay_out(self, cells: int) -> list[Line]:
-        """Context on the left, totals on the right, sources between them, the worst ones kept longest."""
+        """Context on the left, totals on the right, sources between them: the troubled ones go last."""
         view, styles = self._view, self.look.styles
         left: list[Piece] = [(" " + shown(view.context, 60), styles.head)]
         if view.namespaces:
@@ -48,13 +43,19 @@ class StatusLine(TextWidget):
             left.append(("  " + shown(view.user, 30), styles.dim))
         if view.mode:
             left.append(("  " + shown(view.mode, 20), styles.warn))
-        right = self._right()
         notes: list[Piece] = [("  " + shown(note, 80), styles.warn) for note in view.notes]
-        sources = self._sources(cells - _size(left) - _size(right) - _size(notes) - 2)
-        used = _size(left) + _size(sources) + _size(notes)
-        if used + _size(right) + 1 > cells:
-            right = right[:1] if used + _size(right[:1]) + 1 <= cells else []
-        gap = max(1, cells - used - _size(right))
+        right = self._right()
+        while right and _size(left) + _size(self._sources(_BAD)) + _size(notes) + _size(right) + 1 > cells:
+            right.pop()
+        room = cells - _size(left) - _size(notes) - _size(right) - 1
+        sources = self._sources(frozenset(SourceState))
+        if _size(sources) > room:
+            sources = self._sources(_BAD)
+            well = sum(status.state not in _BAD for status in view.sources)
+            more: Piece = (f"  +{well} live", styles.dim)
+            if well and _size(sources) + width(more[0]) <= room:
+                sources.append(more)
+        gap = max(1, cells - _size(left) - _size(sources) - _size(notes) - _size(right))
         return [(*left, *sources, *notes, (" " * gap, styles.normal), *right)]
 
     def _right(self) -> list[Piece]:
@@ -69,17 +70,11 @@ class StatusLine(TextWidget):
             pieces.append((f" {view.scaling} scaling ", styles.accent))
         return pieces
 
-    def _sources(self, room: int) -> list[Piece]:
-        """As many as fit, in the given order; those that are well go first where they don't."""
-        texts = [(status, self._source(status)) for status in self._view.sources]
-        kept = sorted(texts, key=lambda item: _ORDER[item[0].state])
-        while kept and sum(_size(pieces) for _, pieces in kept) > room:
-            kept.pop()
-        names = {id(status) for status, _ in kept}
-        out = [piece for status, pieces in texts if id(status) in names for piece in pieces]
-        if len(kept) < len(texts) and room - _size(out) >= 6:
-            out.append((f"  +{len(texts) - len(kept)}", self.look.styles.dim))
-        return out
+    def _sources(self, states: Collection[SourceState]) -> list[Piece]:
+        """Those in one of the states, in the given order."""
+        return [
+            piece for status in self._view.sources if status.state in states for piece in self._source(status)
+        ]
 
     def _source(self, status: SourceStatus) -> list[Piece]:
         styles = self.look.styles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.strip import Strip
 
 from clients.serving.events import Event, EventKind
-from widgets.cells import clock_time, duration, shown
+from widgets.cells import age, clock_time, shown
 from widgets.lines import Line, LineWidget, Piece, strip
 from widgets.records import LaneSample, TimeView
 from widgets.theme import Look
@@ -112,7 +112,7 @@ def _lanes(view: TimeView, now: float, cells: int, look: Look) -> list[Line]:
                 text.append((sign, style))
         label = str(top) if level == height else ""
         lines.append(((f"{label:>4} ", styles.dim), *text))
-    span = f"-{duration(view.span)}"
+    span = f"-{age(view.span)}"
     legend = f"{glyphs.lane_ready} ready {glyphs.lane_wanted} wanted"
     gap = max(1, (room - len(span) - len(legend) - 3) // 2)
     lines.append(

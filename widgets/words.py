@@ -15,7 +15,9 @@ __all__ = [
     "counts",
     "doing",
     "driver",
+    "earlier",
     "group_label",
+    "grows",
     "initials",
     "item_label",
     "kind_short",
@@ -126,6 +128,18 @@ def _count(value: int | None) -> str:
 def remaining(eta: Eta | None) -> str:
     """``~1m40s``, or nothing where there is no history."""
     return "" if eta is None else span(eta.low, eta.high)
+
+
+def earlier(samples: int, *, growing: bool) -> str:
+    """``from 20 earlier starts``: what an ETA was learned from."""
+    noun = "start" if growing else "end"
+    return f"from {samples} earlier {noun}" + ("" if samples == 1 else "s")
+
+
+def grows(before: Count, after: Count) -> bool:
+    """Whether something is to be made: more groups, or more replicas of any role."""
+    more = (after.groups or 0) > (before.groups or 0)
+    return more or any(wanted > (before.role(role) or 0) for role, wanted in after.roles)
 
 
 def moving_group(workload: Workload) -> Group | None:
