@@ -1,0 +1,365 @@
+"""Plans a change of a ModelServing's counts: which groups and role replicas, in what order, at what price.
+
+Groups and several roles go into one JSON Patch, hence one generation and one pass of the controller.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from clients.kube.capacity import GpuLedger, PodNeed
+from clients.kube.kthena_guards import (
+    Rights,
+    capacity_guard,
+    driver_guards,
+    expected_guard,
+    gang_guard,
+    operation_guard,
+    owner_guard,
+    right_guard,
+    webhook_guard,
+)
+from clients.kube.kthena_order import Move, OrderRule, predict_groups, predict_roles
+from clients.kube.rows import ModelServingRow
+from clients.serving.changes import ReplicasChange
+from clients.serving.confirm import ScaleInWord, confirmation
+from clients.serving.cost import hourly
+from clients.serving.eta import Durations
+from clients.serving.guards import Guard, Level
+from clients.serving.operation import Count, Prediction
+from clients.serving.phase import Phase
+from clients.serving.plans import Capacity, Money, ScalePlan, Step, StepKind, Write
+from clients.serving.workload import Group, RoleReplica, RoleSpec, Workload
+
+__all__ = ["DRY_RUN_PENDING", "Asker", "ChangeError", "Rights", "build"]
+
+DRY_RUN_PENDING = Guard("dry-run", Level.WARN, "the server's own check has not been run yet")
+"""Stands in for the server's word until the backend has asked for it."""
+
+_WITHOUT_SCALE = ("v0.1", "v0.2")
+"""Versions whose ModelServing has no ``/scale``."""
+_GROUP = "workload.serving.volcano.sh"
+_JSON_PATCH = "application/json-patch+json"
+
+
+class ChangeError(ValueError):
+    """A change that can not be planned: a role that the workload does not have."""
+
+
+class Asker(Struct, frozen=True):
+    """As whom kubectl would have to be called."""
+
+    context: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+
+
+_NOBODY = Asker()
+_UNASKED = Rights()
+
+
+def build(
+    workload: Workload,
+    row: ModelServingRow,
+    change: ReplicasChange,
+    *,
+    rule: OrderRule,
+    rule_source: str = "",
+    gpus: GpuLedger | None = None,
+    durations: Durations | None = None,
+    rights: Rights = _UNASKED,
+    prices: Mapping[str, Money] | Iterable[tuple[str, Money]] = (),
+    asker: Asker = _NOBODY,
+    confirm_scale_in: ScaleInWord = "yes",
+    protected: bool = False,
+    stale: str | None = None,
+) -> ScalePlan:
+    """The plan with all guards but the server's dry run, for which ``DRY_RUN_PENDING`` stands.
+
+    ``rule_source`` says how the order rule was found out, ``stale`` why what is shown may be old.
+
+    Raises:
+        ChangeError: a role that the workload does not have.
+    """
+    table = tuple(prices.items() if isinstance(prices, Mapping) else prices)
+    before = Count(row.replicas, tuple((role.name, role.replicas) for role in row.roles))
+    after = _after(before, change)
+    changed = after != before
+    roles_change = after.roles != before.roles
+    by_scale = changed and rights.patch is False and bool(rights.scale) and not roles_change
+    steps, order_known = _steps(workload, row, before, after, rule)
+    capacity = _capacity(workload, before, after, steps, gpus) if changed else None
+    eta = None
+    if durations is not None and steps:
+        eta = durations.eta(workload, steps, staged=rule.staged, role_counts=after.roles)
+    guards = (
+        _guards(workload, row, change, after, before, rights, by_scale, capacity, stale) if changed else ()
+    )
+    models = gpus.models(_needs(workload.role_specs)) if gpus is not None else frozenset[str]()
+    pods, held = _size(workload.role_specs, before), _size(workload.role_specs, after)
+    patch = _patch(row, before, after)
+    return ScalePlan(
+        key=workload.key,
+        uid=row.uid,
+        change=change,
+        before=before,
+        after=after,
+        steps=steps,
+        order_known=order_known,
+        order_note=_order_note(rule, rule_source, order_known),
+        pods_delta=held[0] - pods[0],
+        gpu_delta=held[1] - pods[1],
+        capacity=capacity,
+        eta=eta,
+        guards=guards,
+        write=_write(row, before, after, patch, by_scale=by_scale) if changed else None,
+        equivalent=_equivalent(row, before, after, patch, asker, rule) if changed else "",
+        confirmation=confirmation(
+            before,
+            after,
+            steps,
+            confirm_scale_in=confirm_scale_in,
+            protected=protected,
+            guards=guards,
+        ),
+        prediction=Prediction(
+            tuple(step.name for step in steps) if order_known else None,
+            eta.low if eta else None,
+            eta.high if eta else None,
+            eta.samples if eta else 0,
+        ),
+        cost_before=hourly(pods[1], models, table),
+        cost_after=hourly(held[1], models, table),
+        generation=row.generation,
+    )
+
+
+def _after(before: Count, change: ReplicasChange) -> Count:
+    wanted = dict(change.roles)
+    unknown = [name for name in wanted if before.role(name) is None]
+    if unknown:
+        known = ", ".join(name for name, _ in before.roles)
+        raise ChangeError(f"no role {unknown[0]!r}; there are: {known}")
+    roles = tuple((name, wanted.get(name, replicas)) for name, replicas in before.roles)
+    return Count(before.groups if change.groups is None else change.groups, roles)
+
+
+def _size(specs: Sequence[RoleSpec], count: Count) -> tuple[int, int]:
+    """(pods, GPUs) that a count amounts to."""
+    pods = gpus = 0
+    for spec in specs:
+        replicas = count.role(spec.name) or 0
+        pods += replicas * (1 + spec.workers)
+        gpus += replicas * spec.gpus_replica
+    groups = count.groups or 0
+    return groups * pods, groups * gpus
+
+
+def _steps(
+    workload: Workload, row: ModelServingRow, before: Count, after: Count, rule: OrderRule
+) -> tuple[tuple[Step, ...], bool]:
+    """Steps in predicted order, and whether that order can be known at all."""
+    grouped: tuple[Move, ...] = ()
+    if after.groups is not None and after.groups != before.groups:
+        grouped = predict_groups(workload, max(0, after.groups), rule, row.partition)
+    changes = {name: max(0, count) for name, count in after.roles if before.role(name) != count}
+    gone = [move.name for move in grouped if not move.create]
+    parts = {role.name: role.partition for role in row.roles}
+    roles = predict_roles(workload, changes, rule, parts, gone) if changes else ()
+    known = rule.known
+    moves = (*grouped, *roles)
+    if rule.staged and roles and grouped:
+        # One group is begun at once; the next one waits until the walk through the roles leaves all running.
+        # Whether a group to be removed is visited before it goes is a matter of seconds.
+        moves = (*grouped[:1], *roles, *grouped[1:])
+        known = known and all(move.create for move in grouped)
+    steps = [_step(workload, move, after) for move in moves]
+    if not known:
+        places = {group.name: index for index, group in enumerate(workload.groups)}
+        steps.sort(key=lambda step: places.get(step.name.partition("/")[0], len(places)))
+    return tuple(steps), known
+
+
+def _step(workload: Workload, move: Move, after: Count) -> Step:
+    group_name, _, role_id = move.name.partition("/")
+    group = next((group for group in workload.groups if group.name == group_name), None)
+    kind = StepKind.CREATE if move.create else StepKind.DELETE
+    if role_id:
+        role = role_id.rpartition("-")[0]
+        spec = next(spec for spec in workload.role_specs if spec.name == role)
+        replica = _replica(group, role_id)
+        serving = not move.create and group is not None and replica is not None and _serves(group, replica)
+        return Step(kind, move.name, 1 + spec.workers, spec.gpus_replica, serving, move.reason)
+    if move.create or group is None:
+        pods, gpus = _size(workload.role_specs, Count(1, after.roles))
+        return Step(
+            kind, move.name, pods if move.create else 0, gpus if move.create else 0, False, move.reason
+        )
+    replicas = [replica for role in group.roles for replica in role.replicas]
+    pods = sum(len(replica.pods) for replica in replicas)
+    serving = any(_serves(group, replica) for replica in replicas)
+    return Step(kind, move.name, pods, group.gpus, serving, move.reason)
+
+
+def _replica(group: Group | None, role_id: str) -> RoleReplica | None:
+    replicas = (replica for role in group.roles for replica in role.replicas) if group else ()
+    return next((replica for replica in replicas if replica.id == role_id), None)
+
+
+def _serves(group: Group, replica: RoleReplica) -> bool:
+    """It takes part in serving now: its group has run, and it has a ready pod that is not on its way out."""
+    if group.phase is not Phase.RUNNING and not group.served:
+        return False
+    if replica.phase is Phase.RUNNING:
+        return True
+    return any(pod.ready and not pod.terminating for pod in replica.pods)
+
+
+def _needs(specs: Sequence[RoleSpec], times: Mapping[str, int] | None = None) -> list[PodNeed]:
+    """The pods of so many replicas of each role; of one each without ``times``."""
+    needs = []
+    for spec in specs:
+        count = 1 if times is None else times.get(spec.name, 0)
+        for gpus, pods in ((spec.gpus_entry, count), (spec.gpus_worker, count * spec.workers)):
+            if gpus and pods:
+                needs.append(PodNeed(gpus, pods, spec.node_selector, spec.tolerations))
+    return needs
+
+
+def _capacity(
+    workload: Workload, before: Count, after: Count, steps: Sequence[Step], ledger: GpuLedger | None
+) -> Capacity:
+    """GPUs for what is made. What the same change removes is not counted as free: it goes no sooner."""
+    times: dict[str, int] = {}
+    for step in steps:
+        if step.kind is StepKind.CREATE:
+            _, _, role_id = step.name.partition("/")
+            if role_id:
+                role = role_id.rpartition("-")[0]
+                times[role] = times.get(role, 0) + 1
+            else:
+                for name, replicas in after.roles:
+                    times[name] = times.get(name, 0) + max(0, replicas)
+    needs = _needs(workload.role_specs, times)
+    if ledger is None:
+        return Capacity(None, None, sum(need.gpus * need.count for need in needs), None)
+    return ledger.fits(needs)
+
+
+def _guards(
+    workload: Workload,
+    row: ModelServingRow,
+    change: ReplicasChange,
+    after: Count,
+    before: Count,
+    rights: Rights,
+    by_scale: bool,
+    capacity: Capacity | None,
+    stale: str | None,
+) -> tuple[Guard, ...]:
+    found = [
+        right_guard(rights, row.namespace, by_scale=by_scale, roles=after.roles != before.roles),
+        expected_guard(change.expect_groups, row.replicas),
+        DRY_RUN_PENDING,
+        webhook_guard(row, after, by_scale=by_scale),
+        gang_guard(row, after),
+        owner_guard(row),
+        *driver_guards(workload, before, after),
+        capacity_guard(capacity),
+        operation_guard(workload, after),
+        Guard("stale", Level.WARN, stale, ("read again first",)) if stale else None,
+    ]
+    return tuple(guard for guard in found if guard is not None)
+
+
+def _patch(row: ModelServingRow, before: Count, after: Count) -> list[dict[str, Any]]:
+    """``test`` the old value, then ``replace`` it; a role also by its name at its place in the list.
+
+    An absent ``replicas`` counts as 1 and can not be tested: then it is added, and the whole object must not
+    have changed since (``resourceVersion``), which is stricter than needed and never wrong.
+    """
+    patch: list[dict[str, Any]] = []
+    absent = False
+
+    def put(path: str, present: bool, old: int | None, new: int | None) -> None:
+        nonlocal absent
+        if present:
+            patch.append({"op": "test", "path": path, "value": old})
+        absent = absent or not present
+        patch.append({"op": "replace" if present else "add", "path": path, "value": new})
+
+    if after.groups != before.groups:
+        put("/spec/replicas", row.replicas_present, before.groups, after.groups)
+    for role in row.roles:
+        old, new = before.role(role.name), after.role(role.name)
+        if old != new:
+            place = f"/spec/template/roles/{role.index}"
+            patch.append({"op": "test", "path": f"{place}/name", "value": role.name})
+            put(f"{place}/replicas", role.replicas_present, old, new)
+    return [_version_test(row), *patch] if absent else patch
+
+
+def _version_test(row: ModelServingRow) -> dict[str, Any]:
+    return {"op": "test", "path": "/metadata/resourceVersion", "value": row.resource_version}
+
+
+def _write(
+    row: ModelServingRow,
+    before: Count,
+    after: Count,
+    patch: list[dict[str, Any]],
+    *,
+    by_scale: bool,
+) -> Write:
+    version = row.api_version.rpartition("/")[2]
+    path = f"/apis/{_GROUP}/{version}/namespaces/{row.namespace}/modelservings/{row.name}"
+    if not by_scale:
+        note = None
+        if patch and patch[0]["path"] == "/metadata/resourceVersion":
+            note = "a count is not written in the object: refused if anything in it changes meanwhile"
+        return Write("PATCH", path, _JSON_PATCH, patch, note)
+    if before.groups:
+        guard: dict[str, Any] = {"op": "test", "path": "/spec/replicas", "value": before.groups}
+        body = [guard, {"op": "replace", "path": "/spec/replicas", "value": after.groups}]
+    else:
+        # A Scale object leaves out a count of 0, so that there is nothing to test.
+        body = [_version_test(row), {"op": "add", "path": "/spec/replicas", "value": after.groups}]
+    return Write("PATCH", f"{path}/scale", _JSON_PATCH, body, "through /scale: Kthena's webhook is not asked")
+
+
+def _equivalent(
+    row: ModelServingRow,
+    before: Count,
+    after: Count,
+    patch: list[dict[str, Any]],
+    asker: Asker,
+    rule: OrderRule,
+) -> str:
+    words = ["kubectl"]
+    if asker.context:
+        words.append(f"--context={asker.context}")
+    if asker.user:
+        words.append(f"--as={asker.user}")
+    words += [f"--as-group={group}" for group in asker.groups]
+    words += ["-n", row.namespace]
+    if after.roles == before.roles and rule.version not in _WITHOUT_SCALE:
+        words += ["scale", f"modelserving/{row.name}", f"--replicas={after.groups}"]
+        words.append(f"--current-replicas={before.groups}")
+    else:
+        body = json.dumps(patch, separators=(",", ":"))
+        words += ["patch", "modelserving", row.name, "--type=json", "-p", body]
+    return shlex.join(words)
+
+
+def _order_note(rule: OrderRule, source: str, known: bool) -> str:
+    if not rule.known:
+        return f"order unknown: {source}" if source else "order unknown"
+    text = "documented order" if rule.version == "documented" else f"order of {rule.version}"
+    if not known:
+        text = f"order unknown: in the {text} it depends on how fast groups and roles go"
+    return f"{text}, {source}" if source else text
