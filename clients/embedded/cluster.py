@@ -1,0 +1,80 @@
+"""The embedded cluster: store, clock, engine and all that acts in it, wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from clients.clock import Clock
+from clients.embedded.apiserver.objects import Json
+from clients.embedded.controllers.endpoints import Endpoints
+from clients.embedded.controllers.hpa import Autoscaler
+from clients.embedded.controllers.kthena import KthenaController
+from clients.embedded.controllers.kthena_crd import crds_of
+from clients.embedded.controllers.kthena_order import Flavour
+from clients.embedded.controllers.kthena_spec import RESOURCE
+from clients.embedded.controllers.kthena_webhook import review
+from clients.embedded.controllers.recorder import EventExpiry
+from clients.embedded.engine import Engine
+from clients.embedded.faults import Faults
+from clients.embedded.grown import Ground
+from clients.embedded.kubelet import Kubelets
+from clients.embedded.nodes import Nodes
+from clients.embedded.scheduler import Scheduler
+from clients.embedded.simclock import SimClock
+from clients.embedded.store import Store, new_namespace
+
+__all__ = ["Cluster", "Options"]
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What a cluster is started with."""
+
+    seed: int = 1
+    speed: float = 1.0
+    start: float | None = None
+    """Simulated time at the start, UTC seconds; the real time if None."""
+    flavour: Flavour = Flavour.HEAD
+    flavours: Mapping[tuple[str, str], Flavour] = {}
+    """Exceptions by (namespace, name) of a ModelServing."""
+
+
+class Cluster:
+    """One simulated cluster. Fill it, then ``start`` it; the engine moves it."""
+
+    def __init__(self, options: Options | None = None, *, base: Clock | None = None) -> None:
+        self.options = options or Options()
+        self.clock = SimClock(self.options.speed, self.options.start, base)
+        self.engine = Engine(self.clock)
+        self.store = Store(self.clock, crds=crds_of(self.options.flavour), seed=self.options.seed)
+        self.store.admission[RESOURCE] = review
+        self.faults = Faults()
+        self.nodes = Nodes(self.store, self.engine)
+        self.ground = Ground(self.store, self.clock, self.nodes)
+        self.kubelets = Kubelets(self.store, self.engine, self.nodes, self.faults, self.options.seed)
+        self.scheduler = Scheduler(self.store, self.engine, self.nodes)
+        self.kthena = KthenaController(self.store, self.engine, self.options.flavour, self.options.flavours)
+        self.endpoints = Endpoints(self.store, self.engine)
+        self.autoscaler = Autoscaler(self.store, self.engine, self.options.seed)
+        self.expiry = EventExpiry(self.store, self.engine)
+
+    def namespaces(self, names: Sequence[str]) -> None:
+        """Creates those that are not there yet."""
+        for name in names:
+            if self.store.record("namespaces", None, name) is None:
+                self.store.create("namespaces", new_namespace(name), manager="kube-apiserver")
+
+    def start(self) -> None:
+        """Lets everything act from now on."""
+        self.nodes.start()
+        self.kthena.start(quiet=True)
+        self.autoscaler.start()
+
+    def run_for(self, seconds: float) -> None:
+        """Lives through simulated seconds at once, without waiting."""
+        self.engine.run_until(self.clock.now() + seconds)
+
+    def dump(self) -> Json:
+        """Kthena's memory, as its debug endpoint tells it."""
+        return self.kthena.dump()

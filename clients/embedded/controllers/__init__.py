@@ -1,0 +1,1 @@
+"""What acts by itself inside the embedded cluster: Kthena, autoscaler, endpoints, garbage collection."""

@@ -1,0 +1,56 @@
+"""What the simulated models and images weigh: it decides how long downloads and loading take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["image_size", "load_seconds", "model_of", "model_size"]
+
+_MODELS = {
+    "deepseek-ai/DeepSeek-R1": 671.0,
+    "deepseek-ai/DeepSeek-V3": 671.0,
+    "moonshotai/Kimi-K2-Instruct": 1000.0,
+    "Qwen/Qwen3-235B-A22B": 470.0,
+    "Qwen/Qwen3-32B": 65.0,
+    "Qwen/Qwen3-Coder-30B": 61.0,
+    "Qwen/Qwen2.5-VL-72B": 146.0,
+    "meta-llama/Llama-3.3-70B": 141.0,
+    "mistralai/Mistral-Large-2": 246.0,
+    "zai-org/GLM-4.5": 358.0,
+    "google/gemma-3-27b-it": 55.0,
+    "microsoft/phi-4-mini": 8.0,
+    "BAAI/bge-m3": 2.3,
+}
+"""Gigabytes of weights."""
+
+_IMAGES = {"vllm": 9.6, "sglang": 11.2, "downloader": 0.4, "pause": 0.001}
+"""Gigabytes, compressed, by a word of the image's name."""
+
+_DEFAULT_MODEL = 16.0
+_DEFAULT_IMAGE = 1.2
+
+
+def model_size(name: str) -> float:
+    """Gigabytes of weights."""
+    return _MODELS.get(name, _DEFAULT_MODEL)
+
+
+def image_size(image: str) -> float:
+    """Gigabytes to pull."""
+    return next((size for word, size in _IMAGES.items() if word in image), _DEFAULT_IMAGE)
+
+
+def model_of(pod_spec: Mapping[str, Any]) -> str:
+    """The model that a pod serves: its engine's ``--model`` argument."""
+    for container in pod_spec.get("containers") or ():
+        for word in (*(container.get("command") or ()), *(container.get("args") or ())):
+            if isinstance(word, str) and word.startswith("--model="):
+                return word.removeprefix("--model=")
+    return ""
+
+
+def load_seconds(model: str, gpus: int) -> float:
+    """Seconds from the engine's start to its first healthy answer: 15 for small models, up to 40."""
+    share = model_size(model) / max(1, gpus)
+    return 15.0 + 25.0 * min(1.0, share / 200.0)
