@@ -1,0 +1,105 @@
+"""A ModelServing as a whole: what is said of it once its groups are derived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from clients.kube.kthena_reasons import worst
+from clients.kube.rows import EndpointSliceRow, ModelServingRow
+from clients.serving.keys import ObjectRef
+from clients.serving.phase import Cause, Phase, Trouble
+from clients.serving.workload import Capabilities, Group, RoleSpec
+
+__all__ = ["CAPABILITIES", "exposure", "owner_of", "phase_and_cause", "role_specs", "share", "worst_of"]
+
+CAPABILITIES = Capabilities(
+    exact=True, bounds=False, to_zero=True, roles=True, ordered=True, ready_known=True, stop=False
+)
+"""Of every ModelServing. Whether 0 is allowed under a role-wise rollout is a guard's business."""
+
+
+def role_specs(row: ModelServingRow) -> tuple[RoleSpec, ...]:
+    """What the spec asks of each role, in each group."""
+    minimums = dict(row.min_role_replicas)
+    return tuple(
+        RoleSpec(
+            name=role.name,
+            replicas=role.replicas,
+            workers=role.workers,
+            gpus_entry=role.gpus_entry,
+            gpus_worker=role.gpus_worker,
+            minimum=minimums.get(role.name),
+            node_selector=role.node_selector,
+            tolerations=role.tolerations,
+        )
+        for role in row.roles
+    )
+
+
+def owner_of(row: ModelServingRow) -> ObjectRef | None:
+    """The object that owns and may rewrite it."""
+    owner = row.owner
+    return ObjectRef(owner.group, owner.kind, row.namespace, owner.name) if owner is not None else None
+
+
+def phase_and_cause(groups: Sequence[Group], desired: int, *, ending: bool) -> tuple[Phase, Cause | None]:
+    """What the ModelServing is doing, from what its groups do.
+
+    An ongoing rollout outweighs a scaling, that a recovery; a group that only waits counts as being scaled.
+    """
+    existing = [group for group in groups if group.phase is not Phase.QUEUED]
+    if ending:
+        return Phase.DELETING, None
+    if not existing:
+        return (Phase.QUEUED, Cause.SCALE) if desired else (Phase.ABSENT, None)
+    if desired == 0:
+        return Phase.DELETING, Cause.SCALE
+    moving = {group.cause for group in groups if group.cause is not None}
+    if Cause.ROLLOUT in moving:
+        return Phase.UPDATING, Cause.ROLLOUT
+    cause = Cause.SCALE if Cause.SCALE in moving else Cause.RECOVERY if moving else None
+    if cause is None:
+        return Phase.RUNNING, None
+    if not any(group.served for group in groups):
+        return Phase.CREATING, cause
+    return (Phase.SCALING if cause is Cause.SCALE else Phase.CREATING), cause
+
+
+def share(group: Group) -> str:
+    """A group's short name on the screen: ``G-2``."""
+    return group.name if group.ordinal is None else f"G-{group.ordinal}"
+
+
+def worst_of(groups: Iterable[Group]) -> Trouble | None:
+    """The gravest trouble of any group, with the group named."""
+    found: Trouble | None = None
+    where = ""
+    for group in groups:
+        trouble = group.trouble
+        if trouble is not None and (found is None or worst((found, trouble)) is not found):
+            found, where = trouble, share(group)
+    if found is None:
+        return None
+    return Trouble(found.kind, found.reason, f"{where} {found.message}", found.since)
+
+
+def exposure(
+    slices: Iterable[EndpointSliceRow], namespace: str, entries: frozenset[str]
+) -> tuple[str | None, tuple[int, int] | None]:
+    """The URL inside the cluster, and endpoints (ready, all), of the Service in front of the entry pods.
+
+    Kthena's own headless Services (one per role replica, named like its entry pod) publish pods that are not
+    ready and say nothing about rotation. Of several Services the one with the most endpoints counts.
+    """
+    counts: dict[str, tuple[int, int, int | None]] = {}
+    for item in slices:
+        if not item.service or item.service in entries:
+            continue
+        ready, total, port = counts.get(item.service, (0, 0, item.port))
+        counts[item.service] = (ready + item.ready, total + item.total, port)
+    if not counts:
+        return None, None
+    service = min(counts, key=lambda name: (-counts[name][1], name))
+    ready, total, port = counts[service]
+    url = f"http://{service}.{namespace}.svc" + (f":{port}" if port else "")
+    return url, (ready, total)
