@@ -30,7 +30,7 @@ __all__ = ["Admission", "Listener", "Store"]
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[str, Json], None]
-"""(ADDED | MODIFIED | DELETED, object), after the commit and in its order; the object is shared: read-only."""
+"""(ADDED | MODIFIED | DELETED, object), after the commit, in its order; the object is shared: read-only."""
 
 Admission = Callable[[str, "Json | None", "Json | None", "str | None"], "list[str] | None"]
 """(CREATE | UPDATE | DELETE, old, new, subresource) → reasons to deny, or None. For writes over HTTP."""
@@ -67,6 +67,7 @@ class Store:
         self._sorted: dict[str, list[tuple[str, str]]] = {}
         self._listeners: dict[str, list[Listener]] = {}
         self._watchers: list[ChangeListener] = []
+        self._withdrawn: list[Callable[[str], None]] = []
         self._pending: deque[tuple[Change, Json]] = deque()
         self._telling = False
         self._collector = Collector(self)
@@ -137,18 +138,32 @@ class Store:
 
     # -- writing ---------------------------------------------------------------------------------------
 
-    def create(self, resource: str, obj: Json, *, manager: str, validate: bool = False) -> Json:
+    def generate_name(self, prefix: str) -> str:
+        """``prefix`` and five characters."""
+        return prefix + "".join(self._random.choices(_SUFFIX, k=5))
+
+    def create(
+        self,
+        resource: str,
+        obj: Json,
+        *,
+        manager: str,
+        validate: bool = False,
+        track: bool = False,
+        dry_run: bool = False,
+    ) -> Json:
         """Stores a new object and returns it as stored (read-only: listeners saw the same dict).
 
         Fills uid, resourceVersion, generation, creationTimestamp (whole seconds) and managedFields;
-        custom resources get their schema's defaults, and with ``validate`` are checked against it.
+        custom resources get their schema's defaults, and with ``validate`` are checked against it. ``track``
+        works out field owners also for kinds where writes from inside do not; ``dry_run`` stores nothing.
         Raises ApiError: 409 if the name is taken, 422 if it is invalid.
         """
         definition = self.resource(resource)
         obj = dict(obj)
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
         if "name" not in metadata and metadata.get("generateName"):
-            metadata["name"] = metadata["generateName"] + "".join(self._random.choices(_SUFFIX, k=5))
+            metadata["name"] = self.generate_name(metadata["generateName"])
         name = metadata["name"]
         if definition.namespaced:
             metadata.setdefault("namespace", "default")
@@ -169,12 +184,14 @@ class Store:
         if resource == _CRDS:
             obj["status"] = established(obj, timestamp(now))
         if "managedFields" not in metadata:
-            if definition.tracked:
+            if definition.tracked or track:
                 metadata["managedFields"] = update_managers(
                     definition, None, obj, manager=manager, subresource=None, at=timestamp(now)
                 )
             else:
                 metadata["managedFields"] = [coarse_entry(definition, manager, timestamp(now))]
+        if dry_run:
+            return obj
         return self._insert(definition, obj)
 
     def _insert(self, definition: Resource, obj: Json) -> Json:
@@ -219,10 +236,11 @@ class Store:
         subresource: str | None = None,
         managers: Objects | None = None,
         track: bool = False,
+        dry_run: bool = False,
     ) -> Json:
         """Replaces ``previous``. ``managers`` is a managedFields that the caller worked out.
 
-        ``track`` works out field owners also for kinds where writes from inside do not.
+        ``track`` and ``dry_run`` as in ``create``.
         """
         metadata = obj["metadata"]
         if "creationTimestamp" not in metadata or metadata.get("uid") != previous.uid:
@@ -342,6 +360,10 @@ class Store:
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
+    def on_withdrawn(self, hear: Callable[[str], None]) -> None:
+        """Tells ``hear`` the key of a resource that is served no longer."""
+        self._withdrawn.append(hear)
+
     def _commit(
         self, kind: str, definition: Resource, record: Record, previous: Record | None, obj: Json
     ) -> None:
@@ -389,6 +411,8 @@ class Store:
         self.registry.remove(key)
         self._rv += 1
         self.history.forget(key, self._rv)
+        for hear in self._withdrawn:
+            hear(key)
 
 
 def new_namespace(name: str) -> Json:

@@ -1,0 +1,276 @@
+"""The printer columns of the built-in kinds, as ``kubectl get`` shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from clients.embedded.apiserver.objects import Json, at_path
+from clients.embedded.apiserver.registry import Column
+from clients.embedded.apiserver.times import age
+
+__all__ = ["BUILT_IN_COLUMNS"]
+
+_Value = Callable[[Json, float], Any]
+_CREATED = ("metadata", "creationTimestamp")
+
+
+def _at(*path: str, default: Any = "") -> _Value:
+    def read(obj: Json, _now: float) -> Any:
+        value = at_path(obj, path)
+        return default if value is None else value
+
+    return read
+
+
+def _text(name: str, *path: str, wide: bool = False, default: str = "<none>") -> Column:
+    return Column(name, "string", _at(*path, default=default), wide)
+
+
+def _number(name: str, *path: str) -> Column:
+    return Column(name, "integer", _at(*path, default=0))
+
+
+def _items(obj: Json, *path: str) -> list[Json]:
+    found = at_path(obj, path)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+_AGE = Column("Age", "string", _CREATED)
+
+
+def _pod_ready(obj: Json, _now: float) -> str:
+    ready = sum(1 for c in _items(obj, "status", "containerStatuses") if c.get("ready"))
+    return f"{ready}/{len(_items(obj, 'spec', 'containers'))}"
+
+
+def _pod_status(obj: Json, _now: float) -> str:
+    """Deletion first, then what an init container or a container waits for or ended with, then the phase."""
+    status = obj.get("status") or {}
+    told = str(status.get("reason") or status.get("phase") or "Unknown")
+    inits = _items(obj, "status", "initContainerStatuses")
+    for index, container in enumerate(inits):
+        state = container.get("state") or {}
+        ended = state.get("terminated")
+        if ended is not None and ended.get("exitCode") == 0:
+            continue
+        reason = _reason(state)
+        if reason and reason != "PodInitializing":
+            told = f"Init:{reason}"
+        elif not (container.get("started") and "running" in state):
+            told = f"Init:{index}/{len(inits)}"
+        break
+    else:
+        for container in reversed(_items(obj, "status", "containerStatuses")):
+            told = _reason(container.get("state") or {}) or told
+    if (obj.get("metadata") or {}).get("deletionTimestamp"):
+        return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
+    return told
+
+
+def _reason(state: Json) -> str:
+    for key in ("waiting", "terminated"):
+        told = state.get(key)
+        if isinstance(told, dict):
+            if told.get("reason"):
+                return str(told["reason"])
+            if key == "terminated":
+                return f"ExitCode:{told.get('exitCode', 0)}"
+    return ""
+
+
+def _pod_restarts(obj: Json, now: float) -> str:
+    statuses = _items(obj, "status", "containerStatuses")
+    count = sum(int(c.get("restartCount") or 0) for c in statuses)
+    ended = [at_path(c, ("lastState", "terminated", "finishedAt")) for c in statuses]
+    latest = max((t for t in ended if isinstance(t, str)), default=None)
+    return f"{count} ({age(latest, now)} ago)" if count and latest else str(count)
+
+
+def _node_status(obj: Json, _now: float) -> str:
+    ready = next((c for c in _items(obj, "status", "conditions") if c.get("type") == "Ready"), {})
+    told = {"True": "Ready", "False": "NotReady"}.get(str(ready.get("status")), "NotReady")
+    return told + (",SchedulingDisabled" if at_path(obj, ("spec", "unschedulable")) else "")
+
+
+def _node_roles(obj: Json, _now: float) -> str:
+    prefix = "node-role.kubernetes.io/"
+    labels = (obj.get("metadata") or {}).get("labels") or {}
+    return ",".join(sorted(k.removeprefix(prefix) for k in labels if k.startswith(prefix))) or "<none>"
+
+
+def _node_ip(obj: Json, _now: float) -> str:
+    for address in _items(obj, "status", "addresses"):
+        if address.get("type") == "InternalIP":
+            return str(address.get("address"))
+    return "<none>"
+
+
+def _ports(obj: Json, _now: float) -> str:
+    told = [f"{p.get('port')}/{p.get('protocol', 'TCP')}" for p in _items(obj, "spec", "ports")]
+    return ",".join(told) or "<none>"
+
+
+def _ready_of(obj: Json, _now: float) -> str:
+    ready = at_path(obj, ("status", "readyReplicas")) or 0
+    return f"{ready}/{at_path(obj, ('spec', 'replicas')) or 0}"
+
+
+def _data(obj: Json, _now: float) -> int:
+    return len(obj.get("data") or {}) + len(obj.get("binaryData") or {})
+
+
+def _hpa_reference(obj: Json, _now: float) -> str:
+    target = at_path(obj, ("spec", "scaleTargetRef")) or {}
+    return f"{target.get('kind')}/{target.get('name')}"
+
+
+def _metric_name(metric: Json) -> tuple[str, str, Json]:
+    """(kind of metric, name, its block)"""
+    kind = str(metric.get("type", ""))
+    block = metric.get(kind[:1].lower() + kind[1:]) or {}
+    name = block.get("name") or at_path(block, ("metric", "name")) or ""
+    return kind, str(name), block
+
+
+def _metric_value(block: Json, key: str) -> str:
+    told = block.get(key) or {}
+    if told.get("averageUtilization") is not None:
+        return f"{told['averageUtilization']}%"
+    value = told.get("averageValue")
+    if value is not None:
+        return f"{value} (avg)" if key == "target" else str(value)
+    return str(told["value"]) if told.get("value") is not None else "<unknown>"
+
+
+def _hpa_targets(obj: Json, _now: float) -> str:
+    current = {
+        (kind, name): _metric_value(block, "current")
+        for kind, name, block in map(_metric_name, _items(obj, "status", "currentMetrics"))
+    }
+    told = []
+    for kind, name, block in map(_metric_name, _items(obj, "spec", "metrics")):
+        shown = f"{current.get((kind, name), '<unknown>')}/{_metric_value(block, 'target')}"
+        told.append(f"{name}: {shown}" if kind == "Resource" else shown)
+    return ", ".join(told) or "<none>"
+
+
+def _event_seen(obj: Json, now: float) -> str:
+    for key in ("lastTimestamp", "deprecatedLastTimestamp", "eventTime", "firstTimestamp"):
+        if obj.get(key):
+            return age(obj[key], now)
+    return age(at_path(obj, _CREATED), now)
+
+
+def _event_object(obj: Json, _now: float) -> str:
+    about = obj.get("involvedObject") or obj.get("regarding") or {}
+    return f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
+
+
+def _event_message(obj: Json, _now: float) -> str:
+    return str(obj.get("message") or obj.get("note") or "").strip()
+
+
+def _endpoints(obj: Json, _now: float) -> str:
+    found = [a for e in _items(obj, "endpoints") for a in e.get("addresses") or ()]
+    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""
+    return ",".join(found[:3]) + more if found else "<unset>"
+
+
+def _slice_ports(obj: Json, _now: float) -> str:
+    return ",".join(str(p.get("port")) for p in _items(obj, "ports")) or "<unset>"
+
+
+def _subsets(obj: Json, _now: float) -> str:
+    found = [
+        f"{a.get('ip')}:{p.get('port')}"
+        for s in _items(obj, "subsets")
+        for a in s.get("addresses") or ()
+        for p in s.get("ports") or ()
+    ]
+    return ",".join(found[:3]) or "<none>"
+
+
+def _owner(obj: Json, _now: float) -> str:
+    for reference in _items(obj, "metadata", "ownerReferences"):
+        if reference.get("controller"):
+            kind, _, group = str(reference.get("kind", "")).lower(), "", str(reference.get("apiVersion", ""))
+            suffix = "." + group.partition("/")[0] if "/" in group else ""
+            return f"{kind}{suffix}/{reference.get('name')}"
+    return "<none>"
+
+
+_EVENT_COLUMNS = (
+    Column("Last Seen", "string", _event_seen),
+    _text("Type", "type"),
+    _text("Reason", "reason"),
+    Column("Object", "string", _event_object),
+    Column("Message", "string", _event_message),
+)
+_SCALED = (
+    Column("Ready", "string", _ready_of),
+    _number("Up-to-date", "status", "updatedReplicas"),
+    _number("Available", "status", "availableReplicas"),
+    _AGE,
+)
+
+BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
+    "namespaces": (_text("Status", "status", "phase"), _AGE),
+    "nodes": (
+        Column("Status", "string", _node_status),
+        Column("Roles", "string", _node_roles),
+        _AGE,
+        _text("Version", "status", "nodeInfo", "kubeletVersion"),
+        Column("Internal-IP", "string", _node_ip, wide=True),
+    ),
+    "pods": (
+        Column("Ready", "string", _pod_ready),
+        Column("Status", "string", _pod_status),
+        Column("Restarts", "string", _pod_restarts),
+        _AGE,
+        _text("IP", "status", "podIP", wide=True),
+        _text("Node", "spec", "nodeName", wide=True),
+        _text("Nominated Node", "status", "nominatedNodeName", wide=True),
+    ),
+    "services": (
+        _text("Type", "spec", "type"),
+        _text("Cluster-IP", "spec", "clusterIP"),
+        Column("External-IP", "string", lambda _obj, _now: "<none>"),
+        Column("Port(s)", "string", _ports),
+        _AGE,
+    ),
+    "events": _EVENT_COLUMNS,
+    "events.events.k8s.io": _EVENT_COLUMNS,
+    "configmaps": (Column("Data", "integer", _data), _AGE),
+    "secrets": (_text("Type", "type"), Column("Data", "integer", _data), _AGE),
+    "endpoints": (Column("Endpoints", "string", _subsets), _AGE),
+    "deployments.apps": _SCALED,
+    "statefulsets.apps": (Column("Ready", "string", _ready_of), _AGE),
+    "replicasets.apps": (
+        _number("Desired", "spec", "replicas"),
+        _number("Current", "status", "replicas"),
+        _number("Ready", "status", "readyReplicas"),
+        _AGE,
+    ),
+    "controllerrevisions.apps": (
+        Column("Controller", "string", _owner),
+        Column("Revision", "integer", ("revision",)),
+        _AGE,
+    ),
+    "horizontalpodautoscalers.autoscaling": (
+        Column("Reference", "string", _hpa_reference),
+        Column("Targets", "string", _hpa_targets),
+        _text("MinPods", "spec", "minReplicas", default="<unset>"),
+        _number("MaxPods", "spec", "maxReplicas"),
+        _number("Replicas", "status", "currentReplicas"),
+        _AGE,
+    ),
+    "leases.coordination.k8s.io": (_text("Holder", "spec", "holderIdentity"), _AGE),
+    "endpointslices.discovery.k8s.io": (
+        _text("AddressType", "addressType"),
+        Column("Ports", "string", _slice_ports),
+        Column("Endpoints", "string", _endpoints),
+        _AGE,
+    ),
+    "customresourcedefinitions.apiextensions.k8s.io": (Column("Created At", "date", _CREATED),),
+}

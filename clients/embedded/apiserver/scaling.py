@@ -1,0 +1,62 @@
+"""The scale subresource: ``autoscaling/v1`` Scale made from an object, and written back into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clients.embedded.apiserver.errors import Cause, invalid
+from clients.embedded.apiserver.objects import Json, at_path, put_path
+from clients.embedded.apiserver.registry import Resource, Scale
+
+__all__ = ["scale_of", "write_scale"]
+
+
+def scale_of(definition: Resource, obj: Json) -> Json:
+    """The Scale of an object."""
+    scale = _paths(definition)
+    metadata = obj["metadata"]
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    status: Json = {"replicas": at_path(obj, scale.status) or 0}
+    if scale.selector is not None and (selector := _selector(at_path(obj, scale.selector))):
+        status["selector"] = selector
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "spec": {"replicas": at_path(obj, scale.spec) or 0},
+        "status": status,
+    }
+
+
+def _paths(definition: Resource) -> Scale:
+    assert definition.scale is not None
+    return definition.scale
+
+
+def _selector(value: Any) -> str:
+    """A LabelSelector as text; a custom resource already keeps text."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else ""
+    terms = [f"{k}={v}" for k, v in sorted((value.get("matchLabels") or {}).items())]
+    for term in value.get("matchExpressions") or ():
+        operator, values = term.get("operator"), ",".join(term.get("values") or ())
+        if operator in ("In", "NotIn"):
+            terms.append(f"{term.get('key')} {operator.lower()} ({values})")
+        else:
+            terms.append(("!" if operator == "DoesNotExist" else "") + str(term.get("key")))
+    return ",".join(terms)
+
+
+def write_scale(definition: Resource, obj: Json, scale: Json) -> None:
+    """Puts the wanted count into the object. Raises ApiError 422 for anything but a count."""
+    wanted = at_path(scale, ("spec", "replicas"))
+    name = obj["metadata"]["name"]
+    if wanted is None:
+        wanted = 0
+    if isinstance(wanted, bool) or not isinstance(wanted, int):
+        why = f'Invalid value: "{wanted}": spec.replicas in body must be of type integer'
+        raise invalid("autoscaling", "Scale", name, [Cause("FieldValueTypeInvalid", why, "spec.replicas")])
+    if wanted < 0:
+        why = f"Invalid value: {wanted}: must be greater than or equal to 0"
+        raise invalid("autoscaling", "Scale", name, [Cause("FieldValueInvalid", why, "spec.replicas")])
+    put_path(obj, _paths(definition).spec, wanted)
