@@ -110,7 +110,7 @@ def _replicas(role: RoleRow, after: Count) -> int:
 
 
 def webhook_guard(row: ModelServingRow, after: Count, *, by_scale: bool) -> Guard:
-    """What Kthena's validating webhook refuses; through ``/scale`` it is not asked, so then it is a warning."""
+    """What the validating webhook refuses; through ``/scale`` it is not asked, so then it is a warning."""
     wrong = _rules(row, after)
     if not wrong:
         return Guard("webhook", Level.PASS, "Kthena's rules hold")

@@ -64,7 +64,9 @@ class OrderRule(Struct, frozen=True):
     fill: Fill
     victims: Victims
     partition: bool = True
-    """The first list positions are spared on the way down, and their gaps refilled on the way up."""
+    """The first groups by list position are spared on the way down, their gaps refilled on the way up."""
+    role_partition: bool = False
+    """The same for role replicas on the way down."""
     staged: bool = False
     """One at a time, each waiting for the one before; else all in one pass."""
     walk_down: bool = False
@@ -83,7 +85,7 @@ RULES: Mapping[str, OrderRule] = {
         OrderRule("v0.3", Fill.APPEND, Victims.READY_COST),
         OrderRule("v0.4", Fill.APPEND, Victims.READY_COST),
         OrderRule("v1.0", Fill.APPEND, Victims.READY_COST),
-        OrderRule("head", Fill.GAPS, Victims.READY_COST),
+        OrderRule("head", Fill.GAPS, Victims.READY_COST, role_partition=True),
         OrderRule("documented", Fill.GAPS, Victims.LAST, partition=False, staged=True, walk_down=True),
         UNKNOWN,
     )
@@ -172,23 +174,25 @@ def _grow(members: Sequence[_Member], target: int, rule: OrderRule, partition: i
     made: list[int] = []
     while True:
         taken = {member.ordinal for member in held} | set(made)
-        room = target - len(held) - len(made)
-        if rule.fill is Fill.EVERY_GAP:
-            fresh = [ordinal for ordinal in range(target) if ordinal not in taken]
-        elif room <= 0:
-            fresh = []
-        elif rule.fill is Fill.GAPS:
-            fresh = [ordinal for ordinal in range(target) if ordinal not in taken][:room]
-        else:
-            below = min(partition, target) if rule.partition else 0
-            fresh = [ordinal for ordinal in range(below) if ordinal not in taken][:room]
-            first = max(taken | set(fresh), default=-1) + 1
-            fresh += range(first, first + room - len(fresh))
-        made += fresh
+        made += _fresh(taken, target - len(held) - len(made), target, rule, partition)
         staying = [member for member in held if not member.deleting]
         if len(staying) == len(held):
             return made
         held = staying
+
+
+def _fresh(taken: set[int], room: int, target: int, rule: OrderRule, partition: int) -> list[int]:
+    """What one pass makes. Refilling below the partition does not look at how many are short."""
+    missing = [ordinal for ordinal in range(target) if ordinal not in taken]
+    if rule.fill is Fill.EVERY_GAP:
+        return missing
+    if room <= 0:
+        return []
+    if rule.fill is Fill.GAPS:
+        return missing[:room]
+    below = [ordinal for ordinal in missing if ordinal < partition]
+    first = max(taken.union(below), default=-1) + 1
+    return below + list(range(first, first + max(0, room - len(below))))
 
 
 def _key(rule: OrderRule, member: _Member) -> tuple[Any, ...]:
@@ -204,26 +208,32 @@ def _key(rule: OrderRule, member: _Member) -> tuple[Any, ...]:
 def _queue(members: Sequence[_Member], rule: OrderRule, partition: int) -> list[_Member]:
     """All members in the order in which they would be removed down to none."""
     listed = sorted(members, key=lambda member: member.ordinal)
-    spared = partition if rule.partition else 0
     return [
-        *sorted(listed[spared:], key=lambda member: _key(rule, member)),
-        *sorted(listed[:spared], key=lambda member: _key(rule, member)),
+        *sorted(listed[partition:], key=lambda member: _key(rule, member)),
+        *sorted(listed[:partition], key=lambda member: _key(rule, member)),
     ]
 
 
-def _shrink(members: Sequence[_Member], target: int, rule: OrderRule, partition: int) -> list[Move]:
-    """What goes, in order, with the reason why it is this one."""
+def _shrink(
+    members: Sequence[_Member], target: int, rule: OrderRule, partition: int, *, skip: bool
+) -> list[Move]:
+    """What goes, in order, with the reason why it is this one.
+
+    Groups that are deleted already take part in the choice; role replicas (``skip``) do not.
+    """
     queue = _queue(members, rule, partition)
+    if skip:
+        queue = [member for member in queue if not member.deleting]
     if rule.victims is Victims.BEYOND:
         chosen = [member for member in queue if member.ordinal >= target]
     else:
         chosen = queue[: max(0, len(queue) - target)]
-    moves = []
-    for member in chosen:
-        if not member.deleting:
-            behind = [other for other in queue if other not in chosen] or queue[queue.index(member) + 1 :]
-            moves.append(Move(member.name, False, _reason(member, behind, rule)))
-    return moves
+    staying = [member for member in queue if member not in chosen]
+    return [
+        Move(member.name, False, _reason(member, staying or queue[index + 1 :], rule))
+        for index, member in enumerate(chosen)
+        if not member.deleting
+    ]
 
 
 def _reason(member: _Member, behind: Sequence[_Member], rule: OrderRule) -> str:
@@ -232,7 +242,7 @@ def _reason(member: _Member, behind: Sequence[_Member], rule: OrderRule) -> str:
     costs = rule.victims in (Victims.READY_COST, Victims.COST)
     if costs and any(member.cost < other.cost and member.ordinal < other.ordinal for other in behind):
         return f"lowest deletion cost, {member.cost}"
-    if rule.partition and any(member.ordinal < other.ordinal for other in behind):
+    if any(member.ordinal < other.ordinal for other in behind):
         return "not spared by the partition"
     return "highest ordinal"
 
@@ -256,32 +266,39 @@ def _groups(workload: Workload) -> list[_Member]:
 
 
 def _promised(
-    members: list[_Member], desired: int, rule: OrderRule, partition: int, prefix: str
+    members: list[_Member], count: int, rule: OrderRule, partition: int, prefix: str
 ) -> list[_Member]:
-    """What an earlier change has asked for and is not there yet. A pass that has begun makes them all."""
+    """What a count asks for and is not there yet. A pass that has begun makes them all."""
     return [
         _Member(f"{prefix}-{ordinal}", ordinal, False, 0, False)
-        for ordinal in _grow(members, desired, rule, partition)
+        for ordinal in _grow(members, count, rule, partition)
     ]
 
 
 def _moves(
     members: list[_Member],
-    desired: int,
-    target: int,
+    counts: tuple[int, int],
     rule: OrderRule,
     partitions: tuple[int, int],
     prefix: str,
+    *,
+    skip: bool,
 ) -> list[Move]:
-    """Moves from ``desired`` to ``target``, not repeating those that ``desired`` already brings."""
+    """Moves from the one count to the other, not repeating those that the first one already brings."""
+    desired, target = counts
     promised = _promised(members, desired, rule, partitions[0], prefix)
     known = {member.name for member in promised}
-    made = [f"{prefix}-{ordinal}" for ordinal in _grow(members, target, rule, partitions[1])]
-    up = [Move(name, True) for name in made if name not in known]
-    held = members if rule.staged else members + [m for m in promised if target < desired]
-    doomed = {move.name for move in _shrink(members, desired, rule, partitions[0])}
-    down = [move for move in _shrink(held, target, rule, partitions[1]) if move.name not in doomed]
-    return up + down
+    made = _promised(members, target, rule, partitions[1], prefix)
+    up = [Move(member.name, True) for member in made if member.name not in known]
+    if target < desired and not rule.staged:
+        held = members + promised
+    elif made:
+        held = [member for member in members if not member.deleting] + made
+    else:
+        held = members
+    doomed = {move.name for move in _shrink(members, desired, rule, partitions[0], skip=skip)}
+    down = _shrink(held, target, rule, partitions[1], skip=skip)
+    return up + [move for move in down if move.name not in doomed]
 
 
 def predict_groups(
@@ -290,8 +307,9 @@ def predict_groups(
     """Groups made and removed, in order, once ``target`` groups are wanted instead of the present count."""
     members = _groups(workload)
     desired = len(members) if workload.desired is None else workload.desired
-    partitions = (resolve_partition(partition, desired), resolve_partition(partition, target))
-    return tuple(_moves(members, desired, target, rule, partitions, workload.key.name))
+    text = partition if rule.partition else None
+    partitions = (resolve_partition(text, desired), resolve_partition(text, target))
+    return tuple(_moves(members, (desired, target), rule, partitions, workload.key.name, skip=False))
 
 
 def predict_groups_up(
@@ -352,10 +370,8 @@ def predict_roles(
                 continue
             role = next((role for role in group.roles if role.name == spec.name), None)
             members = _replicas(role) if role else []
-            text = (partitions or {}).get(spec.name)
-            partition = (resolve_partition(text, spec.replicas), resolve_partition(text, target))
-            alive = [member for member in members if not member.deleting]
-            held = members if target >= spec.replicas else alive
-            for move in _moves(held, spec.replicas, target, rule, partition, spec.name):
+            text = (partitions or {}).get(spec.name) if rule.role_partition else None
+            spared = (resolve_partition(text, spec.replicas), resolve_partition(text, target))
+            for move in _moves(members, (spec.replicas, target), rule, spared, spec.name, skip=True):
                 moves.append(Move(f"{group.name}/{move.name}", move.create, move.reason))
     return tuple(moves)
