@@ -33,7 +33,7 @@ def metadata_causes(definition: Resource, metadata: Json) -> list[Cause]:
             causes.append(_bad(key, _NAME_PART, where))
         if not isinstance(value, str) or len(value) > 63 or (value and not _QUALIFIED.match(value)):
             why = (
-                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.' "
+                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_', '.' "
                 "and must start and end with an alphanumeric character, 63 characters at most"
             )
             causes.append(_bad(value, why, where))

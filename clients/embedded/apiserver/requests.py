@@ -82,7 +82,7 @@ class Accept(Struct, frozen=True):
     """The representation chosen from an Accept header."""
 
     kind: str | None = None
-    """The target of ``/api/v1/…`` or ``/apis/group/version/…``; None if no such thing is served.
+    """Table, PartialObjectMetadata(List), APIGroupDiscoveryList, or None for the object itself."""
     version: str = ""
 
 
