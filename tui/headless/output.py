@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -66,23 +67,41 @@ class Output:
 
     def note(self, text: str) -> None:
         """One line on standard error, after the program's name."""
+        self.notes([f"servegrid: {text}"])
+
+    def notes(self, texts: Iterable[str]) -> None:
+        """Lines on standard error as they are."""
         self._end_progress()
         try:
-            self._write(self._err, f"servegrid: {text}\n")
+            self._write(self._err, "".join(f"{text}\n" for text in texts))
         except ReaderLeftError:
             pass
 
-    def ask(self, question: str) -> str | None:
-        """A person's answer; ``None`` where there is no terminal to ask on or the input ended."""
-        if not (sys.stdin.isatty() and self._err.isatty()):
-            return None
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person can read a question and answer it."""
+        return sys.stdin.isatty() and self._err.isatty()
+
+    async def ask(self, question: str) -> str | None:
+        """A person's answer; ``None`` where the input ended. Only if ``can_ask``.
+
+        Reads the terminal from the loop: watches go on, and a signal ends the question.
+        """
         self._end_progress()
         self._write(self._err, question)
+        loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
+        answer: asyncio.Future[bytes] = loop.create_future()
+
+        def typed() -> None:
+            if not answer.done():
+                answer.set_result(os.read(terminal, 4096))
+
+        loop.add_reader(terminal, typed)
         try:
-            line = sys.stdin.readline()
-        except UnicodeDecodeError:
-            return ""
-        return line.rstrip("\r\n") if line.endswith("\n") else None
+            line = await answer
+        finally:
+            loop.remove_reader(terminal)
+        return line.decode("utf-8", "replace").rstrip("\r\n") if line.endswith(b"\n") else None
 
     def _end_progress(self) -> None:
         if self._progress:

@@ -1,0 +1,61 @@
+"""From a parsed command line to the command that runs. Loads only what the command needs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+
+from clients.clock import SystemClock
+from tui.exits import Exit, Stop
+from tui.headless import loop
+from tui.headless.output import Output
+from tui.start import Start, start_from
+
+__all__ = ["run"]
+
+
+def run(arguments: Namespace) -> Exit:
+    """Runs the command and gives its exit code.
+
+    Raises:
+        Stop: the command ends with a code and a line for standard error.
+    """
+    if arguments.command == "demo":
+        return _demo(arguments, os.environ)
+    start = start_from(arguments, os.environ)
+    output = Output()
+    if arguments.command is None:
+        return _console(arguments, start, output)
+    module = importlib.import_module(f"tui.headless.{arguments.command}")
+    return loop.run(getattr(module, arguments.command)(arguments, start, output))
+
+
+def _console(arguments: Namespace, start: Start, output: Output) -> Exit:
+    """The screen, or lines where there is none. The screen is loaded by name: this module starts without."""
+    plain = getattr(arguments, "plain", False) or os.environ.get("TERM", "dumb") == "dumb"
+    if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        watch = importlib.import_module("tui.headless.watch")
+        return loop.run(watch.plain_console(start, output))
+    console = importlib.import_module("tui.app")
+    return Exit(console.run_console(start))
+
+
+def _demo(arguments: Namespace, environ: Mapping[str, str]) -> Exit:
+    given = vars(arguments)
+    if "kubeconfig" in given:
+        raise Stop(Exit.USAGE, "demo: --kubeconfig: the demo has a cluster of its own")
+    demo = importlib.import_module("tui.demo")
+    words = [f"--{name}={given[name]}" for name in ("scenario", "speed", "seed") if name in given]
+    hidden = demo.demo_environment(environ)
+    for name in set(environ) - set(hidden):
+        os.environ.pop(name, None)
+    with demo.running(words, hidden, SystemClock()) as cluster:
+        start = start_from(arguments, hidden, demo_kubeconfig=cluster.kubeconfig)
+        code = _console(arguments, start, Output())
+        failure = cluster.failure()
+    if failure is not None:
+        raise Stop(Exit.FAILED, failure)
+    return code

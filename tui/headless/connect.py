@@ -1,0 +1,181 @@
+"""One connection for one command: the backend runs in the command's own loop and delivers into a fleet."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from clients.clock import Clock, SystemClock
+from clients.kube.backend import KubeBackend
+from clients.kube.config import ClusterConfig, load
+from clients.kube.errors import ErrorKind, KubeError
+from clients.serving.backend import Backend, GpuTotals
+from clients.serving.events import Event
+from clients.serving.keys import WorkloadKey
+from clients.serving.sources import SourceState, SourceStatus
+from clients.serving.workload import Workload
+from tui.audit import AuditLog, Author
+from tui.exits import Exit, Stop
+from tui.fleet import Fleet, FleetDelta
+from tui.learned import LearnedDurations
+from tui.scaling import Policy, Scaling
+from tui.start import Start, login_name
+from tui.state import StateDir, StateError
+
+__all__ = ["Connection", "connected", "synced"]
+
+_SYNCED = (SourceState.LIVE, SourceState.QUIET)
+_ANSWERED = (*_SYNCED, SourceState.DENIED, SourceState.ABSENT, SourceState.LOGIN)
+_OPTIONAL_SECONDS = 3.0
+"""How long a snapshot waits for sources that are not required once those that are have answered."""
+_TICK = 0.5
+"""Seconds after which operations are looked at again although nothing changed: they may have timed out."""
+
+
+def synced(sources: Sequence[SourceStatus]) -> bool:
+    """Whether every required source has told all it has."""
+    required = [source for source in sources if source.required]
+    return bool(required) and all(source.state in _SYNCED for source in required)
+
+
+class _WakingSink:
+    """Hands everything to the fleet and wakes the command that waits for it."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self.arrived = asyncio.Event()
+
+    def publish(self, changed: Mapping[WorkloadKey, Workload], removed: Collection[WorkloadKey]) -> None:
+        self._fleet.publish(changed, removed)
+        self.arrived.set()
+
+    def sources(self, statuses: Sequence[SourceStatus]) -> None:
+        self._fleet.sources(statuses)
+        self.arrived.set()
+
+    def events(self, events: Sequence[Event]) -> None:
+        self._fleet.events(events)
+        self.arrived.set()
+
+    def totals(self, cluster: str, totals: GpuTotals) -> None:
+        self._fleet.totals(cluster, totals)
+        self.arrived.set()
+
+
+class Connection:
+    """What a command reads and writes through. Made by ``connected``."""
+
+    def __init__(
+        self, config: ClusterConfig, backend: Backend, fleet: Fleet, scaling: Scaling, sink: _WakingSink
+    ) -> None:
+        self.config = config
+        self.backend = backend
+        self.fleet = fleet
+        self.scaling = scaling
+        self._sink = sink
+        self._reading = asyncio.ensure_future(backend.run(sink))
+
+    async def wait(self, seconds: float = _TICK) -> FleetDelta | None:
+        """What changed, as soon as something did; ``None`` when nothing did for that long."""
+        arrived = asyncio.ensure_future(self._sink.arrived.wait())
+        try:
+            await asyncio.wait((arrived, self._reading), timeout=seconds, return_when="FIRST_COMPLETED")
+        finally:
+            arrived.cancel()
+        if self._reading.done():
+            self._reading.result()
+        self._sink.arrived.clear()
+        self.fleet.tick()
+        return self.fleet.drain()
+
+    async def first_sync(self, seconds: float) -> bool:
+        """Waits until every required source has told all it has, or said that it never will.
+
+        Sources that are not required get a short time more, so that a snapshot has the drivers too.
+        """
+        whole = await self._first_sync(seconds)
+        if whole:
+            await self.scaling.take_up(self.fleet.view().workloads.values())
+        return whole
+
+    async def _first_sync(self, seconds: float) -> bool:
+        clock = self.backend.clock
+        end = clock.monotonic() + seconds
+        optional_end = end
+        while True:
+            sources = self.fleet.view().sources
+            required = [source for source in sources if source.required]
+            if required and all(source.state in _ANSWERED for source in required):
+                optional_end = min(optional_end, clock.monotonic() + _OPTIONAL_SECONDS)
+                if all(source.state is not SourceState.SYNCING for source in sources):
+                    return synced(sources)
+            left = min(end, optional_end) - clock.monotonic()
+            if left <= 0:
+                return synced(sources)
+            await self.wait(min(left, _TICK))
+
+    def remaining(self, workload: Workload) -> float | None:
+        """Seconds that its running operation will probably still take: the far end of what was learned."""
+        if workload.operation is None or workload.operation.ended_at is not None:
+            return None
+        now = self.backend.clock.now()
+        left = self.fleet.durations.remaining(workload, workload.operation, now)
+        return None if left is None else left[1]
+
+    async def close(self) -> None:
+        """Ends reading and the connections."""
+        self._reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._reading
+        await self.scaling.settle()
+        await self.backend.close()
+
+
+@asynccontextmanager
+async def connected(start: Start, clock: Clock | None = None) -> AsyncIterator[Connection]:
+    """Opens the cluster that the command line names, and closes it in the end.
+
+    Raises:
+        Stop: the kubeconfig cannot be used, or the login failed.
+    """
+    base = SystemClock() if clock is None else clock
+    try:
+        config = load(start.connect, environ=start.environ, interactive=sys.stdin.isatty())
+        backend = await KubeBackend.open(
+            config,
+            namespaces=start.scope(config),
+            order=start.settings.kthena_order,
+            prices=dict(start.settings.prices),
+            clock=base,
+        )
+    except KubeError as error:
+        code = Exit.USAGE if error.kind is ErrorKind.CONFIG else Exit.UNREACHABLE
+        raise Stop(code, error.message) from None
+    learned = LearnedDurations(StateDir(start.state))
+    with suppress(StateError):  # Without a past there is "no history"; nothing else is lost.
+        learned.load()
+    audit = AuditLog.in_directories(start.state, start.runtime, base)
+    scaling = Scaling(
+        backend,
+        audit,
+        Author(login_name(), config.context, start.connect.as_user),
+        Policy(start.mode(config.context), start.settings.confirm_scale_in),
+    )
+    fleet = Fleet(
+        base,
+        durations=learned.durations,
+        actor=scaling.actor,
+        ended=scaling.operation_ended,
+        limit=start.settings.operation_timeout,
+    )
+    for operation in scaling.unfinished():
+        fleet.resume(operation)
+    connection = Connection(config, backend, fleet, scaling, _WakingSink(fleet))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+        with suppress(StateError):
+            learned.save()

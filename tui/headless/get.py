@@ -1,0 +1,54 @@
+"""``servegrid get``: one snapshot."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from clients.serving.workload import Workload
+from tui.exits import Exit
+from tui.headless.connect import Connection, connected
+from tui.headless.naming import one_workload
+from tui.headless.output import Output, escaped_json
+from tui.headless.snapshot import snapshot
+from tui.headless.tables import fleet_table, group_table, source_lines, totals_line
+from tui.start import Start
+
+__all__ = ["get"]
+
+
+async def get(arguments: Namespace, start: Start, output: Output) -> Exit:
+    """Prints what there is once the required sources have answered, or time is up."""
+    async with connected(start) as connection:
+        whole = await connection.first_sync(arguments.timeout)
+        name = getattr(arguments, "name", None)
+        shown = _shown(connection, name, whole)
+        if arguments.output == "json":
+            output.lines([_json(connection, shown)])
+        else:
+            output.lines(_table(connection, shown, output.width, detailed=name is not None))
+        for line in source_lines(connection.fleet.view().sources):
+            output.note(line)
+        return Exit.DONE if whole else Exit.UNREACHABLE
+
+
+def _shown(connection: Connection, name: str | None, whole: bool) -> list[Workload]:
+    workloads = connection.fleet.view().workloads
+    if name is None:
+        return sorted(workloads.values(), key=lambda workload: workload.key)
+    found = one_workload(list(workloads.values()), name, whole=whole)
+    return [] if found is None else [found]
+
+
+def _json(connection: Connection, shown: list[Workload]) -> str:
+    view = connection.fleet.view()
+    return escaped_json(snapshot(shown, view.sources, connection.backend.clock, connection.remaining))
+
+
+def _table(connection: Connection, shown: list[Workload], width: int | None, *, detailed: bool) -> list[str]:
+    lines = fleet_table(shown, connection.remaining, width)
+    if detailed:
+        for workload in shown:
+            lines += ["", *group_table(workload, width)]
+        return lines
+    totals = totals_line(connection.fleet.view().totals)
+    return lines if totals is None else [*lines, "", totals]

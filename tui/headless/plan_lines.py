@@ -1,0 +1,114 @@
+"""A scale plan in words, for people who decide, and as JSON, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from clients.serving.eta import spell
+from clients.serving.guards import Guard, Level
+from clients.serving.operation import Operation
+from clients.serving.plain import plain
+from clients.serving.plans import Capacity, ScalePlan, Step
+from tui.headless.tables import moves
+
+__all__ = ["ending_line", "plan_json", "plan_lines"]
+
+_STEPS_SHOWN = 20
+_LINE = 400
+
+
+def plan_lines(plan: ScalePlan, context: str | None) -> list[str]:
+    """What the scale dialog says, one fact a line."""
+    where = f" in {context}" if context else ""
+    lines = [f"{plan.key}{where}: {moves(plan.before, plan.after)}"]
+    if plan.write is None:
+        return [plain(line, _LINE) for line in lines]
+    lines.append(f"order: {plan.order_note}")
+    lines += [f"  {number}. {_step(step)}" for number, step in enumerate(plan.steps[:_STEPS_SHOWN], start=1)]
+    if len(plan.steps) > _STEPS_SHOWN:
+        lines.append(f"  … and {len(plan.steps) - _STEPS_SHOWN} more")
+    lines.append(f"pods {plan.pods_delta:+d}, GPUs {plan.gpu_delta:+d}{_capacity(plan.capacity)}")
+    lines.append(f"time: {_time(plan)}")
+    if plan.cost_before is not None and plan.cost_after is not None:
+        before, after = plan.cost_before, plan.cost_after
+        lines.append(f"cost per hour: {before.amount} to {after.amount} {after.currency}")
+    lines += [line for guard in plan.guards if guard.level > Level.PASS for line in _guard(guard)]
+    if plan.write.note:
+        lines.append(f"note: {plan.write.note}")
+    lines.append(f"same as: {plan.equivalent}")
+    return [plain(line, _LINE) for line in lines]
+
+
+def _step(step: Step) -> str:
+    words = [str(step.kind), step.name, f"({step.pods} pods, {step.gpus} GPUs)"]
+    if step.serving:
+        words.append("serving now")
+    if step.note:
+        words.append(f"- {step.note}")
+    return " ".join(words)
+
+
+def _capacity(capacity: Capacity | None) -> str:
+    if capacity is None or capacity.needed <= 0:
+        return ""
+    free = "unknown" if capacity.free is None else str(capacity.free)
+    fit = {True: ", fits", False: ", does not fit", None: ""}[capacity.fits]
+    return f" (needs {capacity.needed}, free {free}{fit})"
+
+
+def _time(plan: ScalePlan) -> str:
+    if plan.eta is None:
+        return "no history"
+    samples = f"from {plan.eta.samples} earlier time{'' if plan.eta.samples == 1 else 's'}"
+    low, high = spell(plan.eta.low), spell(plan.eta.high)
+    return f"~{high}, {samples}" if low == high else f"{low} to {high}, {samples}"
+
+
+def _guard(guard: Guard) -> list[str]:
+    remedies = [f"  {remedy}" for remedy in guard.remedies]
+    return [f"{guard.level.name.lower()}: {guard.id}: {guard.reason}", *remedies]
+
+
+def ending_line(operation: Operation) -> str:
+    """Prediction and outcome side by side."""
+    took = spell(None if operation.ended_at is None else operation.ended_at - operation.started_at)
+    happened = f"happened {_names(operation.happened)}, {took}"
+    prediction = operation.prediction
+    if prediction is None:
+        return plain(f"no prediction; {happened}", _LINE)
+    time = "no history" if prediction.eta_high is None else f"~{spell(prediction.eta_high)}"
+    order = "order unknown" if prediction.order is None else _names(prediction.order)
+    return plain(f"predicted {order}, {time}; {happened}", _LINE)
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def plan_json(plan: ScalePlan) -> Mapping[str, Any]:
+    """The plan for ``scale -o json``; the request itself is left to ``equivalent``."""
+    return {
+        "before": _count(plan.before),
+        "after": _count(plan.after),
+        "steps": [msgspec.to_builtins(step) for step in plan.steps],
+        "order_known": plan.order_known,
+        "order_note": plan.order_note,
+        "pods_delta": plan.pods_delta,
+        "gpu_delta": plan.gpu_delta,
+        "capacity": msgspec.to_builtins(plan.capacity),
+        "eta": msgspec.to_builtins(plan.eta),
+        "cost_before": msgspec.to_builtins(plan.cost_before),
+        "cost_after": msgspec.to_builtins(plan.cost_after),
+        "guards": [
+            {**msgspec.to_builtins(guard), "level": guard.level.name.lower()} for guard in plan.guards
+        ],
+        "confirmation": plan.confirmation,
+        "equivalent": plan.equivalent,
+    }
+
+
+def _count(count: Any) -> Mapping[str, Any]:
+    return {"groups": count.groups, "roles": dict(count.roles)}

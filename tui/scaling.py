@@ -1,0 +1,246 @@
+"""Scaling, for the console and the command line alike: plan, guards, confirmation, audit, dry run, write.
+
+Nothing is sent but through ``Scaling.send``, and nothing is sent twice. What was begun is carried to its end
+also when the one who asked is gone: a write whose answer nobody waits for is still written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from clients.kube.errors import KubeError
+from clients.serving.affected import count_of
+from clients.serving.backend import Backend, Result, Ticket
+from clients.serving.changes import Change, ReplicasChange, inverse
+from clients.serving.confirm import ScaleInWord, accepts, confirmation
+from clients.serving.follow import ActorHint
+from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.operation import Operation, Outcome
+from clients.serving.plans import ScalePlan
+from clients.serving.workload import Workload
+from tui.audit import AuditLog, AuditUnavailable, Author, Entry, Intent
+from tui.moments import seconds
+from tui.settings import ContextMode
+
+__all__ = ["NotSent", "Policy", "Scaling"]
+
+_LATE_HINT = 15.0
+"""Cluster seconds after an operation was seen to begin in which its author may still become known."""
+
+_LONGEST_SEND = 120.0
+"""Seconds after which an intent without an answer is not being sent by anybody any more."""
+
+
+class Policy(Struct, frozen=True):
+    """What the settings say about writes in the context."""
+
+    mode: ContextMode = ContextMode.LIVE
+    confirm_scale_in: ScaleInWord = "yes"
+
+
+class NotSent(Exception):  # noqa: N818 (a decision, not a failure)
+    """Nothing was sent: a guard blocks it, it was not confirmed, or there is no audit log to write to."""
+
+
+class Scaling:
+    """One backend's changes. All coroutines run on the backend's loop."""
+
+    def __init__(self, backend: Backend, audit: AuditLog, author: Author, policy: Policy) -> None:
+        self._backend = backend
+        self._audit = audit
+        self._author = author
+        self._policy = policy
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def policy(self) -> Policy:
+        """What the settings say here."""
+        return self._policy
+
+    @property
+    def problem(self) -> str | None:
+        """Why the audit log is not where it should be."""
+        return self._audit.problem
+
+    async def plan(self, workload: Workload, change: Change) -> ScalePlan:
+        """The plan with every guard that can be known without sending it, and what must be typed for it."""
+        return self._under_policy(await self._backend.plan(workload, change))
+
+    async def dry_run(self, plan: ScalePlan) -> ScalePlan:
+        """The same plan with the server's word on it. Nothing is sent for a plan that changes nothing."""
+        if plan.write is None:
+            return plan
+        return self._under_policy(await self._backend.dry_run(plan))
+
+    def _under_policy(self, plan: ScalePlan) -> ScalePlan:
+        guards = plan.guards
+        if self._policy.mode is ContextMode.READ_ONLY and not any(g.id == "read-only" for g in guards):
+            where = f"context {self._author.context}" if self._author.context else "this cluster"
+            guard = Guard(
+                "read-only",
+                Level.BLOCK,
+                f"{where} is read-only here",
+                ("start without --read-only, or change its mode in the settings",),
+            )
+            guards = (*guards, guard)
+        asked = Confirmation.NONE
+        if plan.write is not None:
+            asked = confirmation(
+                plan.before,
+                plan.after,
+                plan.steps,
+                confirm_scale_in=self._policy.confirm_scale_in,
+                protected=self._policy.mode is ContextMode.PROTECTED,
+                guards=guards,
+            )
+        return msgspec.structs.replace(plan, guards=guards, confirmation=asked)
+
+    async def send(self, plan: ScalePlan, *, typed: str | None) -> Ticket:
+        """Writes the intent down, asks the server by its dry run, sends the change once, notes the answer.
+
+        ``typed`` is what the person answered, ``None`` for nothing. Cancelled in the middle, it still goes
+        on to the answer's line in the log before the cancellation takes effect.
+
+        Raises:
+            NotSent: with one line of why; the cluster was not touched.
+        """
+        plan = self._under_policy(plan)
+        if plan.write is None:
+            raise NotSent("nothing changes, so nothing is sent")
+        if plan.blocked:
+            raise NotSent("; ".join(guard.reason for guard in plan.guards if guard.level is Level.BLOCK))
+        if not accepts(plan.confirmation, typed, plan.key.name):
+            raise NotSent("not confirmed")
+        sending = asyncio.ensure_future(self._send(plan))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await asyncio.wait((sending,))
+            raise
+
+    async def _send(self, plan: ScalePlan) -> Ticket:
+        try:
+            intent = await self._audit.intend(plan, self._author, self._backend.clock.now())
+        except AuditUnavailable as error:
+            raise NotSent(f"{error}; without an audit log nothing is changed") from None
+        ticket = await self._ask_and_apply(plan)
+        await self._audit.answered(intent, ticket)
+        return ticket
+
+    async def _ask_and_apply(self, plan: ScalePlan) -> Ticket:
+        try:
+            checked = await self._backend.dry_run(plan)
+        except KubeError as error:
+            return self._ticket(plan, Result.REFUSED, f"dry run: {error.message}; nothing was changed")
+        if checked.blocked:
+            reasons = "; ".join(guard.reason for guard in checked.guards if guard.level is Level.BLOCK)
+            return self._ticket(plan, Result.REFUSED, reasons)
+        try:
+            return await self._backend.apply(plan)
+        except KubeError as error:
+            result = Result.UNKNOWN if error.sent else Result.REFUSED
+            return self._ticket(plan, result, error.message)
+
+    def _ticket(self, plan: ScalePlan, result: Result, message: str) -> Ticket:
+        return Ticket(plan.key, result, self._backend.clock.now(), message)
+
+    def undo(self, workload: Workload) -> ReplicasChange | None:
+        """The inverse of my last change to this workload; ``None`` if there was none."""
+        last = self._audit.last_change(workload.uid, self._author.by)
+        if last is None:
+            return None
+        before = last.intent.before
+        return inverse(last.intent.change, before.groups, dict(before.roles))
+
+    def mine(self) -> tuple[Entry, ...]:
+        """My changes in the log, oldest first."""
+        return tuple(e for e in self._audit.entries() if e.intent.by.by == self._author.by)
+
+    def actor(self, before: Workload | None, after: Workload) -> ActorHint | None:
+        """Who asked for the counts that ``after`` has, by the log. Cheap where nothing changed."""
+        now = self._backend.clock.now()
+        if before is not None and count_of(before) == count_of(after):
+            operation = before.operation
+            if operation is None or operation.mine or now - operation.started_at > _LATE_HINT:
+                return None
+        entry = self._audit.asked(after.uid, after.generation, now, count_of(after))
+        if entry is None:
+            return None
+        intent = entry.intent
+        return ActorHint(
+            by=intent.by.by,
+            after=intent.after,
+            mine=intent.by.by == self._author.by,
+            prediction=intent.prediction,
+        )
+
+    def unfinished(self) -> tuple[Operation, ...]:
+        """Operations that an earlier run sent and did not see to their end; the fleet takes them up."""
+        newest: dict[str, Intent] = {}
+        for entry in self._audit.entries():
+            if entry.unfinished and entry.applied:
+                newest[entry.intent.uid] = entry.intent
+        return tuple(
+            Operation(
+                id=f"{intent.uid}@{seconds(intent.at):.3f}",
+                key=intent.key,
+                by=intent.by.by,
+                before=intent.before,
+                after=intent.after,
+                started_at=seconds(intent.at),
+                affected=(),
+                prediction=intent.prediction,
+                mine=intent.by.by == self._author.by,
+            )
+            for intent in newest.values()
+        )
+
+    def operation_ended(self, operation: Operation) -> None:
+        """Writes down the end of an operation for every change of ours that it carried out.
+
+        That is the one that asked for what it came to, and those before it that it grew out of (2 to 4,
+        then 4 to 6), not one that has just put an end to it.
+        """
+        if operation.outcome is None:
+            return
+        mine = [e for e in self._audit.unfinished(operation.key.cluster) if e.intent.key == operation.key]
+        newest = max((e.at for e in mine if e.intent.after == operation.after), default=None)
+        for entry in mine:
+            if newest is not None and entry.at <= newest:
+                self._note_end(entry, operation.outcome, operation.happened, operation.detail or "")
+
+    async def take_up(self, workloads: Iterable[Workload]) -> None:
+        """Settles, after the first look, what was sent without an answer: applied it shows, or it does not.
+
+        What was applied and still runs is followed by the fleet. What is old enough to be sent by nobody
+        any more and does not show is written down as not applied.
+        """
+        now = self._backend.clock.now()
+        present = {workload.key: workload for workload in workloads}
+        for entry in self._audit.unfinished(self._backend.cluster):
+            workload = present.get(entry.intent.key)
+            if workload is None:
+                continue
+            if workload.uid != entry.intent.uid:
+                self._note_end(entry, Outcome.GONE, (), "another object has its name now")
+            elif count_of(workload) == entry.intent.after:
+                if workload.operation is None:
+                    self._note_end(entry, Outcome.DONE, (), "found done at a later start")
+            elif now - entry.at > _LONGEST_SEND and workload.operation is None:
+                self._note_end(entry, Outcome.REVERTED, (), "not applied, or changed since")
+        await self.settle()
+
+    def _note_end(self, entry: Entry, outcome: Outcome, happened: tuple[str, ...], detail: str) -> None:
+        ended = self._audit.ended(entry.intent.id, self._backend.clock.now(), outcome, happened, detail)
+        task = asyncio.ensure_future(ended)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settle(self) -> None:
+        """Waits until every end is written down."""
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
