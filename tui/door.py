@@ -15,6 +15,7 @@ from msgspec import Struct
 from clients.serving.backend import Ticket
 from clients.serving.changes import ReplicasChange
 from clients.serving.keys import WorkloadKey
+from clients.serving.operation import Operation
 from clients.serving.plans import ScalePlan
 from tui.fleet import FleetDelta, FleetView
 
@@ -71,6 +72,10 @@ class FleetDoor(Protocol):
 
     def view(self) -> FleetView:
         """Everything as it is now; an immutable value."""
+        ...
+
+    def finished(self, key: WorkloadKey) -> Operation | None:
+        """The workload's last operation that has ended, with its prediction and outcome."""
         ...
 
     def drain(self) -> FleetDelta | None:

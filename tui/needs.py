@@ -12,10 +12,13 @@ from clients.serving.operation import Operation
 from clients.serving.phase import Trouble, TroubleKind
 from clients.serving.plain import plain
 from clients.serving.sources import SourceState, SourceStatus
-from clients.serving.workload import Workload
+from clients.serving.workload import Group, RoleReplica, Workload
+from widgets.records import Need as Shown
+from widgets.words import group_label
 
-__all__ = ["Need", "Urgency", "after", "needs", "of_sources", "of_workload", "stuck"]
+__all__ = ["Need", "Urgency", "following", "needs_of", "of_sources", "stuck", "urgent_first"]
 
+_CONTEXT = "context"
 _PATIENCE = 900.0
 """Cluster seconds after which an operation without history counts as stuck."""
 _GRACE = 60.0
@@ -44,18 +47,27 @@ class Need(Struct, frozen=True):
     """One thing that needs a person."""
 
     urgency: Urgency
-    key: WorkloadKey | None
-    """``None``: a source."""
+    key: WorkloadKey
+    """Of kind ``context`` where it is not about a workload but about the data."""
     group: str | None
+    where: str | None
+    """Group and role replica, plain: ``G-0 prefill-1``."""
     text: str
-    """Plain, one line, without the workload's name."""
+    """Plain, one line."""
     since: float | None = None
     """Cluster time, where known."""
+    replica: str | None = None
+    """The role replica's id."""
 
     @property
-    def name(self) -> str:
-        """Whom it is about."""
-        return plain(self.key.name) if self.key else "data"
+    def about_workload(self) -> bool:
+        """Whether there is a workload to go to."""
+        return self.key.kind != _CONTEXT
+
+    @property
+    def shown(self) -> Shown:
+        """As the line draws it."""
+        return Shown(self.key, self.where, self.text, failed=self.urgency <= Urgency.FAILED)
 
 
 def stuck(operation: Operation, now: float) -> bool:
@@ -71,63 +83,62 @@ def _sentence(trouble: Trouble) -> str:
     return message if not reason or reason.lower() in message.lower() else f"{reason}: {message}".rstrip(": ")
 
 
-def of_workload(workload: Workload, now: float) -> tuple[Need, ...]:
-    """What needs a person about one workload: one line a group in trouble, and its operation if stuck."""
+def needs_of(workload: Workload, now: float) -> tuple[Need, ...]:
+    """What needs a person about one workload: one a group in trouble, and its operation if stuck."""
     found: list[Need] = []
+    key = workload.key
     for group in workload.groups:
-        trouble, where = group.trouble, plain(group.name)
-        for role in group.roles:
-            for replica in role.replicas:
-                if replica.trouble and (trouble is None or replica.trouble.kind == trouble.kind):
-                    if trouble is None or replica.trouble.reason == trouble.reason:
-                        where = f"{plain(group.name)} {plain(replica.id)}"
-                    trouble = trouble or replica.trouble
-                    break
-            else:
-                continue
-            break
-        if trouble:
-            text = _sentence(trouble)
-            for prefix in (where, plain(group.name)):
-                text = text.removeprefix(prefix).lstrip(": ")
-            found.append(
-                Need(_URGENCY[trouble.kind], workload.key, group.name, f"{where}: {text}", trouble.since)
-            )
-    if not found and workload.trouble:
-        trouble = workload.trouble
-        found.append(Need(_URGENCY[trouble.kind], workload.key, None, _sentence(trouble), trouble.since))
+        replica = _culprit(group)
+        trouble = replica.trouble if replica else group.trouble
+        if trouble is None:
+            continue
+        where = group_label(group) if replica is None else f"{group_label(group)} {plain(replica.id)}"
+        text = _sentence(trouble)
+        which = replica.id if replica else None
+        found.append(Need(_URGENCY[trouble.kind], key, group.name, where, text, trouble.since, which))
+    trouble = workload.trouble
+    if not found and trouble:
+        found.append(Need(_URGENCY[trouble.kind], key, None, None, _sentence(trouble), trouble.since))
     operation = workload.operation
     if operation and stuck(operation, now):
         minutes = int(now - operation.started_at) // 60
         text = f"scaling for {minutes} min, {operation.done} of {operation.total} done"
-        found.append(Need(Urgency.STUCK, workload.key, None, text, operation.started_at))
+        found.append(Need(Urgency.STUCK, key, None, None, text, operation.started_at))
     return tuple(found)
 
 
-def of_sources(sources: Iterable[SourceStatus]) -> tuple[Need, ...]:
+def _culprit(group: Group) -> RoleReplica | None:
+    """The role replica that the group's trouble comes from; without a group's own, the first in trouble."""
+    troubled = [replica for role in group.roles for replica in role.replicas if replica.trouble]
+    for replica in troubled:
+        if group.trouble and replica.trouble and replica.trouble.reason == group.trouble.reason:
+            return replica
+    return troubled[0] if troubled and group.trouble is None else None
+
+
+def of_sources(sources: Iterable[SourceStatus], context: str) -> tuple[Need, ...]:
     """A login that is needed comes before everything else: without it nothing shown is fresh."""
-    if any(source.state is SourceState.LOGIN for source in sources):
-        return (Need(Urgency.LOGIN, None, None, "the login has expired; press R to log in again"),)
+    for source in sources:
+        if source.state is SourceState.LOGIN:
+            key = WorkloadKey(source.cluster, "", None, _CONTEXT, context)
+            text = "the login has expired; press R to log in again"
+            return (Need(Urgency.LOGIN, key, None, None, text),)
     return ()
 
 
-def needs(workloads: Iterable[Workload], sources: Iterable[SourceStatus], now: float) -> tuple[Need, ...]:
-    """Everything that needs a person, most urgent first, older before newer, then by name."""
-    found = list(of_sources(sources))
-    for workload in workloads:
-        if workload.trouble or workload.operation or any(group.trouble for group in workload.groups):
-            found.extend(of_workload(workload, now))
+def urgent_first(found: Iterable[Need]) -> tuple[Need, ...]:
+    """Most urgent first, older before newer, then by name."""
     return tuple(sorted(found, key=_order))
 
 
 def _order(need: Need) -> tuple[int, float, str, str]:
     since = need.since if need.since is not None else float("inf")
-    return (need.urgency, since, str(need.key) if need.key else "", need.group or "")
+    return (need.urgency, since, str(need.key), need.group or "")
 
 
-def after(all_needs: tuple[Need, ...], current: Need | None) -> Need | None:
+def following(needs: tuple[Need, ...], current: Need | None) -> Need | None:
     """The one that ``n`` goes to next: round and round, from where it was, also if that is solved by now."""
-    about = [need for need in all_needs if need.key is not None]
+    about = [need for need in needs if need.about_workload]
     if not about:
         return None
     if current is None:
@@ -135,7 +146,4 @@ def after(all_needs: tuple[Need, ...], current: Need | None) -> Need | None:
     for index, need in enumerate(about):
         if (need.key, need.group, need.urgency) == (current.key, current.group, current.urgency):
             return about[(index + 1) % len(about)]
-    for need in about:
-        if _order(need) > _order(current):
-            return need
-    return about[0]
+    return next((need for need in about if _order(need) > _order(current)), about[0])

@@ -1,0 +1,227 @@
+"""A door whose other side is a script: values of ``clients.serving``, and a clock that stands until it is moved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from types import MappingProxyType
+
+import msgspec
+
+from clients.serving.backend import GpuTotals, Result, Ticket
+from clients.serving.changes import ReplicasChange
+from clients.serving.confirm import confirmation
+from clients.serving.events import Event
+from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.keys import WorkloadKey
+from clients.serving.operation import Count, Operation
+from clients.serving.plans import Capacity, ScalePlan, Step, StepKind, Write
+from clients.serving.sources import SourceState, SourceStatus
+from clients.serving.workload import Workload
+from tui.door import ContextView, DataError, EtaView, Right
+from tui.fleet import FleetDelta, FleetView
+
+__all__ = ["ScriptedDoor", "ScriptedFleet", "live_source"]
+
+
+def live_source(
+    name: str = "ms", state: SourceState = SourceState.LIVE, detail: str | None = None
+) -> SourceStatus:
+    return SourceStatus("c0ffee", name, state, True, last_contact=0.0, detail=detail, have=3)
+
+
+class ScriptedFleet:
+    def __init__(self) -> None:
+        self._view = FleetView(0, MappingProxyType({}))
+        self._delta: FleetDelta | None = None
+        self.ended: dict[WorkloadKey, Operation] = {}
+
+    def view(self) -> FleetView:
+        return self._view
+
+    def finished(self, key: WorkloadKey) -> Operation | None:
+        return self.ended.get(key)
+
+    def drain(self) -> FleetDelta | None:
+        delta, self._delta = self._delta, None
+        return delta
+
+    def put(
+        self,
+        *workloads: Workload,
+        removed: Iterable[WorkloadKey] = (),
+        events: tuple[Event, ...] = (),
+        sources: tuple[SourceStatus, ...] | None = None,
+        totals: GpuTotals | None = None,
+    ) -> None:
+        gone = frozenset(removed)
+        values = {key: value for key, value in self._view.workloads.items() if key not in gone}
+        values |= {workload.key: workload for workload in workloads}
+        self._view = FleetView(
+            self._view.version + 1,
+            MappingProxyType(values),
+            self._view.sources if sources is None else sources,
+            totals or self._view.totals,
+            (*self._view.events, *events),
+        )
+        old = self._delta
+        self._delta = FleetDelta(
+            self._view,
+            frozenset(workload.key for workload in workloads) | (old.changed if old else frozenset()),
+            gone | (old.removed if old else frozenset()),
+            (*(old.events if old else ()), *events),
+            sources is not None or bool(old and old.sources_changed),
+        )
+
+
+class ScriptedDoor:
+    """What was asked of it is in ``asked``; what it shall answer is set beforehand."""
+
+    def __init__(self) -> None:
+        self.fleet = ScriptedFleet()
+        self.context = ContextView(
+            "prod-eu",
+            "c0ffee",
+            None,
+            "ops",
+            contexts=("prod-eu", "prod-us"),
+            known_namespaces=("llm", "batch"),
+        )
+        self.audit: tuple[object, ...] = ()
+        self.time = 1000.0
+        self.mono = 50.0
+        self.asked: list[str] = []
+        self.sent: list[tuple[ScalePlan, str]] = []
+        self.guards: tuple[Guard, ...] = ()
+        self.ticket: Result = Result.ACCEPTED
+        self.ticket_message = ""
+        self.undoable: dict[WorkloadKey, ReplicasChange] = {}
+        self.rights: dict[str, Right] = {}
+        self.etas: dict[WorkloadKey, EtaView] = {}
+        self.slow_plans: asyncio.Event | None = None
+        self.slow_send: asyncio.Event | None = None
+        self.lines: list[str] = ["first line", "second line"]
+        self.error: str | None = None
+        self.protected = False
+        self.started = False
+
+    # The clock
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    def pass_time(self, seconds: float) -> None:
+        self.time += seconds
+        self.mono += seconds
+
+    # What is asked
+
+    def start(self) -> None:
+        self.started = True
+
+    async def stop(self) -> None:
+        self.asked.append("stop")
+
+    async def plan(self, key: WorkloadKey, change: ReplicasChange) -> ScalePlan:
+        self.asked.append("plan")
+        if self.slow_plans:
+            await self.slow_plans.wait()
+        if self.error:
+            raise DataError(self.error)
+        return self.make_plan(self.fleet.view().workloads[key], change)
+
+    async def dry_run(self, plan: ScalePlan) -> ScalePlan:
+        self.asked.append("dry run")
+        word = Guard("dry-run", Level.PASS, "the server accepts it")
+        return msgspec.structs.replace(plan, guards=(*plan.guards, word))
+
+    async def send(self, plan: ScalePlan, *, confirmed: str) -> Ticket:
+        self.sent.append((plan, confirmed))
+        if self.slow_send:
+            await self.slow_send.wait()
+        return Ticket(plan.key, self.ticket, self.time, self.ticket_message)
+
+    def eta(self, key: WorkloadKey) -> EtaView | None:
+        return self.etas.get(key)
+
+    def undo(self, key: WorkloadKey) -> ReplicasChange | None:
+        return self.undoable.get(key)
+
+    async def right(self, verb: str, key: WorkloadKey) -> Right:
+        self.asked.append(f"right {verb}")
+        return self.rights.get(verb, Right(True))
+
+    async def logs(
+        self, key: WorkloadKey, namespace: str, pod: str, container: str | None, previous: bool = False
+    ) -> AsyncIterator[str]:
+        self.asked.append(f"logs {namespace}/{pod} {container} {previous}")
+        if self.error and container is None:
+            raise DataError(self.error)
+        for line in self.lines:
+            yield line
+
+    async def object_yaml(self, key: WorkloadKey) -> str:
+        if self.error:
+            raise DataError(self.error)
+        return f"kind: {key.kind}\nmetadata:\n  name: {key.name}\n"
+
+    async def describe(self, key: WorkloadKey) -> str:
+        return f"Name: {key.name}\n"
+
+    async def switch(self, context: str | None, namespaces: tuple[str, ...] | None) -> None:
+        self.asked.append(f"switch {context} {namespaces}")
+        if self.error:
+            raise DataError(self.error)
+        self.context = msgspec.structs.replace(
+            self.context, name=context or self.context.name, namespaces=namespaces
+        )
+        self.fleet = ScriptedFleet()
+
+    def recheck_rights(self) -> None:
+        self.asked.append("recheck")
+
+    async def login(self) -> None:
+        self.asked.append("login")
+
+    # The plan
+
+    def make_plan(self, workload: Workload, change: ReplicasChange) -> ScalePlan:
+        before = Count(workload.desired, tuple((role.name, role.replicas) for role in workload.role_specs))
+        roles = dict(before.roles) | dict(change.roles)
+        groups = before.groups if change.groups is None else change.groups
+        after = Count(groups, tuple(roles.items()))
+        steps = _steps(workload, before, after)
+        same = before == after
+        asks = confirmation(before, after, steps, protected=self.protected, guards=self.guards)
+        return ScalePlan(
+            key=workload.key,
+            uid=workload.uid,
+            change=change,
+            before=before,
+            after=after,
+            steps=steps,
+            order_known=True,
+            order_note="order of v1.0",
+            pods_delta=sum(step.pods if step.kind is StepKind.CREATE else -step.pods for step in steps),
+            gpu_delta=sum(step.gpus if step.kind is StepKind.CREATE else -step.gpus for step in steps),
+            capacity=Capacity(24, 128, sum(step.gpus for step in steps), True, 16),
+            eta=None,
+            guards=self.guards,
+            write=None if same else Write("PATCH", "/modelservings/x", "application/json-patch+json", []),
+            equivalent=f"kubectl -n llm scale modelserving/{workload.key.name} --replicas={groups}",
+            confirmation=Confirmation.NONE if same else asks,
+        )
+
+
+def _steps(workload: Workload, before: Count, after: Count) -> tuple[Step, ...]:
+    name, old, new = workload.key.name, before.groups or 0, after.groups or 0
+    serving = {group.name for group in workload.groups}
+    if new >= old:
+        return tuple(Step(StepKind.CREATE, f"{name}-{at}", 4, 4) for at in range(old, new))
+    return tuple(
+        Step(StepKind.DELETE, f"{name}-{at}", 4, 4, f"{name}-{at}" in serving)
+        for at in range(old - 1, new - 1, -1)
+    )

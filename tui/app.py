@@ -1,0 +1,255 @@
+"""The console: puts the door, the screens and the data tick together. Wiring only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from clients.serving.keys import WorkloadKey
+from clients.serving.plain import plain
+from tui.dialogs.base import Dialog
+from tui.dialogs.choices import ALL, context_dialog, namespace_dialog, quit_dialog
+from tui.door import DataError, Door
+from tui.frames import Pace
+from tui.needs import Need
+from tui.palette import ConsoleCommands, Palette
+from tui.screens.base import ConsoleScreen
+from tui.screens.fleet import FleetScreen
+from tui.screens.help import help_text
+from tui.screens.sources import SourcesScreen
+from tui.screens.text import TextScreen
+from tui.screens.workload import WorkloadScreen
+from tui.session import ConsoleOptions, Session
+from tui.terminal.app import TerminalApp
+from tui.terminal.driver import TerminalDriver
+from widgets.theme import DARK, LIGHT, textual_theme
+
+__all__ = ["Console", "ConsoleOptions", "mouse_default", "run_console"]
+
+
+def mouse_default(environ: Mapping[str, str]) -> bool:
+    """Off over SSH and in tmux, where reports are slow and the terminal's own selection is wanted."""
+    return not any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "TMUX", "STY"))
+
+
+class Console(TerminalApp[int]):
+    """The Textual application. Everything it knows comes through its door."""
+
+    COMMANDS: ClassVar[Any] = {ConsoleCommands}
+    BINDINGS: ClassVar[list[BindingType]] = []
+    ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = ""
+    CSS = """
+    Screen { background: $background; color: $foreground; }
+    .-old { opacity: 60%; }
+    """
+
+    def __init__(self, door: Door, options: ConsoleOptions | None = None, **terminal: Any) -> None:
+        super().__init__(**terminal)
+        self.options = options or ConsoleOptions()
+        for dark in (True, False):
+            self.register_theme(textual_theme(dark=dark))
+        self.theme = DARK if self.options.dark else LIGHT
+        self.animation_level = "none"
+        self.door = door
+        self.session = Session(door, self.options, self.backlog)
+        self.session.tell = self.tell
+        self.session.visit = self.visit
+        self.pace = Pace(self.options.fps)
+        self.fleet_screen = FleetScreen(self.session)
+        self._bindings.key_to_bindings.pop("ctrl+q", None)
+
+    # Life
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The fleet is the first screen, and the last."""
+        return self.fleet_screen
+
+    def on_mount(self) -> None:
+        """The first frame is drawn before anything is asked of anybody."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.door.start()
+        self.set_interval(1 / self.options.fps, self.tick)
+
+    async def on_unmount(self) -> None:
+        """Ends the data side with the screen."""
+        await self.door.stop()
+
+    # Data
+
+    def backlog(self) -> int:
+        """Frames that the terminal has not taken."""
+        driver = self._driver
+        return driver.waiting if isinstance(driver, TerminalDriver) else 0
+
+    def tick(self) -> None:
+        """Takes what is new and hands it to the screens that can be seen."""
+        if not self.pace.due(self.door.monotonic(), self.backlog()):
+            return
+        self.session.live.notes = self._notes()
+        frame = self.session.live.pull()
+        for screen in self._seen():
+            if isinstance(screen, Dialog):
+                screen.tick()
+            if frame is not None:
+                screen.take(frame)
+
+    def _seen(self) -> list[ConsoleScreen | Dialog[Any]]:
+        """The topmost full screen and the dialogs over it."""
+        seen: list[ConsoleScreen | Dialog[Any]] = []
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Dialog | ConsoleScreen) and screen.is_mounted:
+                seen.append(screen)
+            if isinstance(screen, ConsoleScreen):
+                break
+        return seen[::-1]
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = list(self.options.notes)
+        if self.session.read_only:
+            notes.append("read-only")
+        if self.wire_note:
+            notes.append(self.wire_note)
+        if self.pace.lagging:
+            notes.append(f"slow terminal, {self.pace.fps:.0f} frames a second")
+        return tuple(notes)
+
+    # Where to
+
+    @property
+    def top(self) -> ConsoleScreen:
+        """The full screen on top."""
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
+
+    def tell(self, text: str) -> None:
+        """Says a sentence on the screen on top."""
+        self.top.say(text)
+
+    def home(self) -> None:
+        """Back to the fleet."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def open_workload(self, key: WorkloadKey, need: Need | None = None) -> None:
+        """The workload's grid, from the fleet."""
+        self.home()
+        self.fleet_screen.table.select(key)
+        self.push_screen(WorkloadScreen(self.session, key, need))
+
+    def visit(self, need: Need) -> None:
+        """Goes to what needs a person."""
+        self.open_workload(need.key, need)
+
+    # Actions that every screen has
+
+    def action_command(self) -> None:
+        """The palette."""
+        self.push_screen(Palette(placeholder="a command, ns NAME, ctx NAME, or a workload"))
+
+    async def action_quit(self) -> None:
+        """Ends the console; asks while an operation of mine runs."""
+        if self.session.mine_running:
+            self.push_screen(
+                quit_dialog(self.session), lambda answer: self._quit() if answer == "quit" else None
+            )
+        else:
+            self._quit()
+
+    def _quit(self) -> None:
+        self.exit(0)
+
+    def action_help_quit(self) -> None:
+        """ctrl-c quits nothing by accident."""
+        self.tell("ctrl-c does nothing here; q quits")
+
+    def action_help(self) -> None:
+        """The table of keys."""
+        text = help_text(self.top.place, read_only=self.session.read_only)
+
+        async def read() -> str:
+            return text
+
+        self.push_screen(TextScreen(self.session, "help", read))
+
+    def action_sources(self) -> None:
+        """Where the data comes from."""
+        self.push_screen(SourcesScreen(self.session))
+
+    def action_rights(self) -> None:
+        """Asks the cluster again what I may do."""
+        self.session.recheck_rights()
+        self.tell("rights are asked for again")
+        self.top.show_keys()
+
+    def action_mouse(self) -> None:
+        """Mouse on or off."""
+        driver = self._driver
+        if isinstance(driver, TerminalDriver):
+            on = not driver._mouse
+            driver.set_mouse(on)
+            self.tell(
+                "the mouse is on; M gives the terminal's own selection back" if on else "the mouse is off"
+            )
+        else:
+            self.tell("this terminal has no mouse to turn on")
+
+    def action_suspend(self) -> None:
+        """To the shell."""
+        self.action_suspend_process()
+
+    async def action_login(self) -> None:
+        """Runs the login plugin on the real terminal."""
+        try:
+            with self.suspend():
+                await self.door.login()
+        except DataError as error:
+            self.tell(f"not logged in: {error}")
+        else:
+            self.tell("logged in; the sources come back by themselves")
+        self.repaint()
+
+    def action_context(self) -> None:
+        """Another context."""
+        dialog = context_dialog(self.session, self.door.context)
+        self.push_screen(dialog, lambda name: self.switch_to(name, None) if name else None)
+
+    def action_namespace(self) -> None:
+        """Another namespace, or all."""
+        dialog = namespace_dialog(self.session, self.door.context)
+        self.push_screen(dialog, self._to_namespace)
+
+    def _to_namespace(self, name: str | None) -> None:
+        if name:
+            self.switch_to(None, None if name == ALL else (name,))
+
+    def switch_to(self, context: str | None, namespaces: tuple[str, ...] | None) -> None:
+        """Another context or other namespaces; the screens start anew."""
+        self.home()
+        self.run_worker(
+            self._switch(context, namespaces), group="switch", exclusive=True, exit_on_error=False
+        )
+
+    async def _switch(self, context: str | None, namespaces: tuple[str, ...] | None) -> None:
+        try:
+            await self.door.switch(context, namespaces)
+        except DataError as error:
+            self.tell(f"stayed where it was: {error}")
+            return
+        self.session.start_anew()
+        self.fleet_screen.start_anew()
+        here = self.door.context
+        where = ", ".join(here.namespaces) if here.namespaces else "all namespaces"
+        self.tell(f"now {plain(here.name)}, {plain(where)}")
+
+
+def run_console(door: Door, options: ConsoleOptions, *, typed_ahead: bytes = b"") -> int:
+    """Runs the console until it is left; the exit code for the command line."""
+    app = Console(door, options, typed_ahead=typed_ahead)
+    result = app.run(mouse=options.mouse and mouse_default(os.environ))
+    return result if result is not None else app.return_code or 0

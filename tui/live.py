@@ -1,0 +1,204 @@
+"""What the screens draw from: the newest view, what is fresh in it, and what needs a person.
+
+One ``pull`` a data tick. It hands on only what changed, so that a tick costs what changed and no more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec import Struct
+
+from clients.serving.events import Event
+from clients.serving.keys import WorkloadKey
+from clients.serving.operation import Operation
+from clients.serving.plans import Eta
+from clients.serving.sources import SourceState
+from clients.serving.workload import Workload
+from tui.door import Door
+from tui.fleet import FleetDelta, FleetView
+from tui.fresh import Fresh
+from tui.needs import Need, needs_of, of_sources, urgent_first
+from widgets.records import FleetRow, GridView, LaneSample, StatusView
+
+__all__ = ["Frame", "Live"]
+
+_SAMPLES = 500
+"""Changes of a workload's counts that are remembered."""
+_NEWS = 900.0
+"""Cluster seconds for which the outcome of an operation stands above the grid."""
+_CUT_OFF = {SourceState.STALE, SourceState.LOGIN}
+
+
+class Frame(Struct, frozen=True):
+    """What one data tick brings to a screen."""
+
+    view: FleetView
+    changed: frozenset[WorkloadKey]
+    """To be drawn again: new values, faded changes, and running clocks once a second."""
+    removed: frozenset[WorkloadKey]
+    events: tuple[Event, ...]
+    sources_changed: bool
+    beat: bool
+    """A second has passed: ages and remaining times move."""
+    whole: bool = False
+    """Everything is to be drawn again."""
+
+
+class Live:
+    """The newest of everything, for the Textual loop only."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.fresh = Fresh()
+        self.view = door.fleet.view()
+        self.needs: tuple[Need, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        """What the program must say about itself in the status line."""
+        self._needs: dict[WorkloadKey, tuple[Need, ...]] = {}
+        self._lanes: dict[WorkloadKey, deque[LaneSample]] = {}
+        self._running: set[WorkloadKey] = set()
+        self._second = -1
+        for workload in self.view.workloads.values():
+            self._take(workload)
+        self._sort_needs()
+
+    def pull(self) -> Frame | None:
+        """What there is to draw since the last call; ``None``: nothing."""
+        mono = self.door.monotonic()
+        delta = self.door.fleet.drain()
+        changed = set(self._take_in(delta, mono)) if delta else set()
+        changed |= self.fresh.expire(mono)
+        beat = int(mono) != self._second
+        if beat:
+            self._second = int(mono)
+            for key in self._running:
+                workload = self.view.workloads.get(key)
+                if workload:
+                    self._take(workload)
+            changed |= self._running
+        if delta or beat:
+            self._sort_needs()
+        if not (delta or changed or beat):
+            return None
+        return Frame(
+            view=self.view,
+            changed=frozenset(changed),
+            removed=delta.removed if delta else frozenset(),
+            events=delta.events if delta else (),
+            sources_changed=bool(delta and delta.sources_changed),
+            beat=beat,
+        )
+
+    def whole(self) -> Frame:
+        """Everything, for a screen that was not on top until now."""
+        return Frame(self.view, frozenset(self.view.workloads), frozenset(), (), True, True, whole=True)
+
+    def workload(self, key: WorkloadKey) -> Workload | None:
+        """The newest value, ``None`` when it is gone."""
+        return self.view.workloads.get(key)
+
+    def operation(self, key: WorkloadKey) -> Operation | None:
+        """The running operation; without one the last, for as long as its outcome is news."""
+        workload = self.view.workloads.get(key)
+        if workload is not None and workload.operation is not None:
+            return workload.operation
+        last = self.door.fleet.finished(key)
+        if last is None or last.ended_at is None or self.door.now() - last.ended_at > _NEWS:
+            return None
+        return last
+
+    def eta(self, key: WorkloadKey) -> Eta | None:
+        """What the running operation still takes."""
+        remaining = self.door.eta(key) if key in self._running else None
+        return Eta(remaining.low, remaining.high, remaining.samples) if remaining else None
+
+    def events(self, key: WorkloadKey | None, limit: int = 5_000) -> tuple[Event, ...]:
+        """The newest events first, of one workload or of all."""
+        found: list[Event] = []
+        for event in reversed(self.view.events):
+            if key is None or event.key == key:
+                found.append(event)
+                if len(found) == limit:
+                    break
+        return tuple(found)
+
+    def lanes(self, key: WorkloadKey) -> tuple[LaneSample, ...]:
+        """How many groups were wanted and ready since the console looks, oldest first."""
+        return tuple(self._lanes.get(key, ()))
+
+    def stale(self, key: WorkloadKey) -> bool:
+        """Whether what is shown of the workload may be old: a required source of its cluster is cut off."""
+        return any(
+            source.required and source.state in _CUT_OFF
+            for source in self.view.sources
+            if source.cluster == key.cluster
+        )
+
+    def row(self, workload: Workload) -> FleetRow:
+        """The workload as a row of the fleet."""
+        key = workload.key
+        return FleetRow(workload, self.fresh.row(key), self.eta(key), self.stale(key))
+
+    def grid(self, workload: Workload) -> GridView:
+        """The workload as a grid."""
+        return GridView(workload, self.fresh.parts(workload.key), self.stale(workload.key))
+
+    def status(self) -> StatusView:
+        """The status line."""
+        context = self.door.context
+        loaded = any(source.state is not SourceState.SYNCING for source in self.view.sources)
+        return StatusView(
+            context=context.name,
+            namespaces=context.namespaces or (),
+            user=context.user,
+            mode=None if context.mode == "live" else str(context.mode),
+            sources=self.view.sources,
+            totals=self.view.totals,
+            workloads=len(self.view.workloads) if loaded or self.view.workloads else None,
+            scaling=len(self._running),
+            notes=self.notes,
+        )
+
+    def _take_in(self, delta: FleetDelta, mono: float) -> set[WorkloadKey]:
+        stale_before = {source.cluster for source in self.view.sources if source.state in _CUT_OFF}
+        self.view = delta.view
+        for key in delta.removed:
+            self.fresh.forget(key)
+            self._needs.pop(key, None)
+            self._lanes.pop(key, None)
+            self._running.discard(key)
+        for key in delta.changed:
+            workload = self.view.workloads.get(key)
+            if workload:
+                self.fresh.take(workload, mono)
+                self._take(workload)
+        changed = set(delta.changed)
+        if delta.sources_changed:
+            stale_now = {source.cluster for source in self.view.sources if source.state in _CUT_OFF}
+            other = stale_before ^ stale_now
+            changed |= {key for key in self.view.workloads if key.cluster in other} if other else set()
+        return changed
+
+    def _take(self, workload: Workload) -> None:
+        key = workload.key
+        operation = workload.operation
+        if operation and operation.ended_at is None:
+            self._running.add(key)
+        else:
+            self._running.discard(key)
+        lane = self._lanes.setdefault(key, deque(maxlen=_SAMPLES))
+        if not lane or (lane[-1].wanted, lane[-1].ready) != (workload.desired, workload.ready):
+            lane.append(LaneSample(self.door.now(), workload.desired, workload.ready))
+        found = needs_of(workload, self.door.now())
+        if found:
+            self._needs[key] = found
+        else:
+            self._needs.pop(key, None)
+
+    def _sort_needs(self) -> None:
+        context = self.door.context
+        found = list(of_sources(self.view.sources, context.name))
+        for some in self._needs.values():
+            found.extend(some)
+        self.needs = urgent_first(found)

@@ -1,0 +1,231 @@
+"""Screens whose cursor is on a workload, or on a part of one: all that can be done to it from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from clients.serving.backend import Result, Ticket
+from clients.serving.changes import ReplicasChange
+from clients.serving.keys import WorkloadKey
+from clients.serving.workload import PodView, RoleReplica, Workload
+from tui.dialogs.choice import Choice, ChoiceDialog
+from tui.dialogs.draft import GROUPS
+from tui.dialogs.scale import ScaleDialog
+from tui.keys import find, in_place
+from tui.screens.base import ConsoleScreen
+from tui.screens.bindings import action_of
+from tui.screens.events import EventsScreen
+from tui.screens.logs import LogsScreen
+from tui.screens.text import TextScreen
+from tui.why import why
+
+__all__ = ["ActingScreen", "Target"]
+
+_WRITE = "patch"
+
+
+class Target(Struct, frozen=True):
+    """What the cursor is on."""
+
+    workload: Workload
+    group: str | None = None
+    role: str | None = None
+    replica: str | None = None
+
+
+class ActingScreen(ConsoleScreen):
+    """Fleet and workload: a cursor on something that can be scaled, read and asked about."""
+
+    def target(self) -> Target | None:
+        """What the cursor is on; ``None``: nothing is there."""
+        raise NotImplementedError
+
+    def on_target(self) -> None:
+        """The cursor is on something else: asks once whether it may be changed."""
+        target = self.target()
+        if target and self.session.read_only is None:
+            key = target.workload.key
+            if self.session.known_right(_WRITE, key) is None:
+                self.run_worker(self._ask_right(key), group="right", exclusive=True, exit_on_error=False)
+        self.show_keys()
+
+    async def _ask_right(self, key: WorkloadKey) -> None:
+        await self.session.ask_right(_WRITE, key)
+        self.show_keys()
+
+    # What is possible
+
+    def why_not(self, action: str) -> str | None:
+        """Nothing under the cursor, a right that is missing, nothing to undo."""
+        reason = super().why_not(action)
+        if reason:
+            return reason
+        key = find(action, self.place)
+        if action not in _ABOUT_WORKLOAD:
+            return None
+        target = self.target()
+        if target is None:
+            return "no workload is under the cursor"
+        if key.writes:
+            right = self.session.known_right(_WRITE, target.workload.key)
+            if right is not None and right.allowed is False:
+                return (
+                    f"not allowed: {right.missing or 'the right to patch it is missing'} (ctrl-r asks again)"
+                )
+            if not target.workload.capabilities.exact:
+                return "this kind takes bounds, not an exact number"
+        if action == "undo" and self.session.door.undo(target.workload.key) is None:
+            return "nothing of mine to undo here"
+        if action == "logs" and not any(pods_of(target)):
+            return "no pod exists here"
+        return None
+
+    def action_menu(self) -> None:
+        """What is possible here, with the key, and why the rest is not."""
+        choices = [
+            Choice(key.id, f"{key.shown:<7} {key.label}", self.why_not(key.id) or "", self.enabled(key.id))
+            for key in in_place(self.place)
+            if key.id in _ABOUT_WORKLOAD and key.id != "open"
+        ]
+        target = self.target()
+        title = self.session.title(target.workload.key) if target else "nothing under the cursor"
+        self.app.push_screen(ChoiceDialog(self.session, title, choices), self._from_menu)
+
+    async def _from_menu(self, chosen: str | None) -> None:
+        if chosen:
+            await self.run_action(action_of(chosen))
+
+    # Scaling
+
+    def action_scale(self) -> None:
+        """The dialog with the fields in hand."""
+        if self.allow("scale"):
+            self.open_scale()
+
+    def action_more(self) -> None:
+        """The dialog at one more."""
+        if self.allow("more"):
+            self.open_scale(step=1)
+
+    def action_fewer(self) -> None:
+        """The dialog at one fewer."""
+        if self.allow("fewer"):
+            self.open_scale(step=-1)
+
+    def action_undo(self) -> None:
+        """The inverse of my last change, through the same dialog."""
+        if not self.allow("undo"):
+            return
+        target = self.target()
+        change = self.session.door.undo(target.workload.key) if target else None
+        if change:
+            self.open_scale(change=change)
+
+    def open_scale(self, *, step: int = 0, change: ReplicasChange | None = None) -> None:
+        """Groups, or the role that the cursor is on."""
+        target = self.target()
+        if target:
+            field = target.role if target.role else GROUPS
+            dialog = ScaleDialog(self.session, target.workload, field=field, step=step, change=change)
+            self.app.push_screen(dialog, self._sent)
+
+    def _sent(self, ticket: Ticket | None) -> None:
+        if ticket and ticket.result is Result.ACCEPTED:
+            self.follow(ticket.key)
+
+    def follow(self, key: WorkloadKey) -> None:
+        """Shows the workload's grid, where the operation is followed to its end."""
+        raise NotImplementedError
+
+    # Looking
+
+    def action_why(self) -> None:
+        """Why it does what it does."""
+        target = self.target()
+        if target is None:
+            self.say("no workload is under the cursor")
+            return
+        key = target.workload.key
+
+        async def read() -> str:
+            workload = self.session.live.workload(key)
+            if workload is None:
+                return "The workload is gone."
+            door = self.session.door
+            return why(
+                workload, now=door.now(), group=target.group, replica=target.replica, eta=door.eta(key)
+            )
+
+        self.app.push_screen(TextScreen(self.session, f"why  {self.session.title(key)}", read, live=True))
+
+    def action_object(self) -> None:
+        """The whole object, read now."""
+        target = self.target()
+        if self.allow("object") and target:
+            key, door = target.workload.key, self.session.door
+            self.app.push_screen(
+                TextScreen(self.session, f"object  {self.session.title(key)}", lambda: door.object_yaml(key))
+            )
+
+    def action_describe(self) -> None:
+        """In words."""
+        target = self.target()
+        if self.allow("describe") and target:
+            key, door = target.workload.key, self.session.door
+            self.app.push_screen(
+                TextScreen(self.session, f"describe  {self.session.title(key)}", lambda: door.describe(key))
+            )
+
+    def action_events(self) -> None:
+        """The events of what the cursor is on; of everything where it is on nothing."""
+        target = self.target()
+        self.app.push_screen(EventsScreen(self.session, self.events_of(target)))
+
+    def events_of(self, target: Target | None) -> WorkloadKey | None:
+        """Whose events ``e`` shows; ``None``: everybody's."""
+        return target.workload.key if target else None
+
+    def action_logs(self) -> None:
+        """Of the only pod, or of one that is chosen; those in trouble come first."""
+        target = self.target()
+        if not self.allow("logs") or target is None:
+            return
+        pods = sorted(pods_of(target), key=lambda item: item[1].trouble is None)
+        key = target.workload.key
+        if len(pods) == 1:
+            self._open_logs(key, pods[0][1].name)
+            return
+        choices = [Choice(pod.name, pod.name, _pod_note(pod)) for _, pod in pods]
+        dialog = ChoiceDialog(self.session, f"logs of which pod?  {self.session.title(key)}", choices)
+        self.app.push_screen(dialog, lambda chosen: self._open_logs(key, chosen) if chosen else None)
+
+    def _open_logs(self, key: WorkloadKey, pod: str) -> None:
+        self.app.push_screen(LogsScreen(self.session, key, key.namespace or "", pod))
+
+
+_ABOUT_WORKLOAD = frozenset(
+    {"open", "scale", "more", "fewer", "undo", "why", "logs", "object", "describe", "copy"}
+)
+
+
+def pods_of(target: Target) -> Iterator[tuple[RoleReplica, PodView]]:
+    """The pods of what the cursor is on: of one role replica, one group, or all."""
+    for group in target.workload.groups:
+        if target.group is not None and group.name != target.group:
+            continue
+        for role in group.roles:
+            for replica in role.replicas:
+                if target.replica is None or replica.id == target.replica:
+                    for pod in replica.pods:
+                        yield replica, pod
+
+
+def _pod_note(pod: PodView) -> str:
+    words = [pod.trouble.reason if pod.trouble else str(pod.stage)]
+    if pod.restarts:
+        words.append(f"{pod.restarts} restarts")
+    if pod.node:
+        words.append(pod.node)
+    return "  ".join(words)

@@ -1,0 +1,208 @@
+"""What every full screen has: status line, what needs you, key line, and the keys that work everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Static
+
+from clients.serving.plain import plain
+from tui.keys import Place, find, key_line
+from tui.live import Frame
+from tui.needs import Need, following
+from tui.session import Session
+from widgets.key_line import KeyLine
+from widgets.needs_you import NeedsYou
+from widgets.records import KeyHint
+from widgets.status_line import StatusLine
+
+__all__ = ["ConsoleScreen"]
+
+_SAY_SECONDS = 4.0
+
+
+class ConsoleScreen(Screen[None]):
+    """A full screen. Subclasses give a body, draw a frame, and do what their keys say."""
+
+    place: ClassVar[Place]
+    AUTO_FOCUS = ""
+    DEFAULT_CSS = """
+    ConsoleScreen { layout: vertical; }
+    ConsoleScreen #foot { height: 1; width: 1fr; dock: bottom; }
+    ConsoleScreen #say { height: 1; width: 1fr; text-style: bold; }
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self._silence: Timer | None = None
+        self._last_g = -1.0
+
+    # Layout
+
+    def compose(self) -> ComposeResult:
+        """Status, needs, the body, keys."""
+        look = self.session.look
+        yield StatusLine(look, id="status")
+        yield NeedsYou(look, id="needs")
+        yield from self.body()
+        with ContentSwitcher(initial="keys", id="foot"):
+            yield KeyLine(look, id="keys")
+            yield Static(id="say", markup=False)
+
+    def body(self) -> Iterable[Widget]:
+        """What stands between the lines."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Draws at once what is known."""
+        self.take(self.session.live.whole())
+
+    def on_screen_resume(self) -> None:
+        """What was missed while another screen was on top."""
+        if self.is_mounted:
+            self.take(self.session.live.whole())
+
+    # Data
+
+    def take(self, frame: Frame) -> None:
+        """Draws a frame: the lines that every screen has, then the body."""
+        live = self.session.live
+        self.query_one("#status", StatusLine).show(live.status(), self.session.door.monotonic())
+        self.query_one("#needs", NeedsYou).show(
+            tuple(need.shown for need in live.needs), self.session.door.now()
+        )
+        self.draw(frame)
+        self.show_keys()
+
+    def draw(self, frame: Frame) -> None:
+        """Draws the body."""
+        raise NotImplementedError
+
+    def show_keys(self) -> None:
+        """The key line for what the cursor is on."""
+        writes = self.session.read_only is None
+        hints = tuple(
+            KeyHint(key.shown, key.label, self.enabled(key.id)) for key in key_line(self.place, writes=writes)
+        )
+        self.query_one("#keys", KeyLine).show(hints, self.session.door.now())
+
+    def enabled(self, action: str) -> bool:
+        """Whether an action is possible now; the menu says why not."""
+        return self.why_not(action) is None
+
+    def why_not(self, action: str) -> str | None:
+        """Why an action is not possible now, in one sentence; ``None`` if it is."""
+        if find(action).writes and self.session.read_only:
+            return self.session.read_only
+        if action == "next" and not any(need.about_workload for need in self.session.live.needs):
+            return "nothing needs you"
+        return None
+
+    def say(self, text: str) -> None:
+        """A sentence in place of the key line, for a few seconds."""
+        self.query_one("#say", Static).update(" " + plain(text, 400))
+        self.query_one("#foot", ContentSwitcher).current = "say"
+        if self._silence:
+            self._silence.stop()
+        self._silence = self.set_timer(_SAY_SECONDS, self.hush)
+
+    def hush(self) -> None:
+        """The key line again."""
+        self.query_one("#foot", ContentSwitcher).current = "keys"
+
+    @property
+    def said(self) -> str:
+        """The sentence that is shown now, or nothing."""
+        if self.query_one("#foot", ContentSwitcher).current != "say":
+            return ""
+        return str(self.query_one("#say", Static).content).strip()
+
+    def allow(self, action: str) -> bool:
+        """Whether to go on with an action; if not, says why."""
+        reason = self.why_not(action)
+        if reason:
+            self.say(reason)
+        return reason is None
+
+    # Keys that every screen has
+
+    def action_back(self) -> None:
+        """One screen back; the first one stays."""
+        if len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+    def action_top(self) -> None:
+        """To the first."""
+        self.to_top()
+
+    def action_top_twice(self) -> None:
+        """To the first, at the second ``g`` within a second."""
+        now = self.session.door.monotonic()
+        if now - self._last_g < 1.0:
+            self._last_g = -1.0
+            self.to_top()
+        else:
+            self._last_g = now
+
+    def action_down(self) -> None:
+        """One down."""
+        self.move(0, 1)
+
+    def action_up(self) -> None:
+        """One up."""
+        self.move(0, -1)
+
+    def action_left(self) -> None:
+        """One to the left."""
+        self.move(-1, 0)
+
+    def action_right(self) -> None:
+        """One to the right."""
+        self.move(1, 0)
+
+    def action_bottom(self) -> None:
+        """To the last."""
+        self.to_bottom()
+
+    def action_page_down(self) -> None:
+        """A page down."""
+        self.turn(1)
+
+    def action_page_up(self) -> None:
+        """A page up."""
+        self.turn(-1)
+
+    def move(self, right: int, down: int) -> None:
+        """The cursor, or the view where there is none."""
+        raise NotImplementedError
+
+    def turn(self, pages: int) -> None:
+        """By whole screens."""
+        raise NotImplementedError
+
+    def to_top(self) -> None:
+        """To the first."""
+        raise NotImplementedError
+
+    def to_bottom(self) -> None:
+        """To the last."""
+        raise NotImplementedError
+
+    def action_next(self) -> None:
+        """To the next thing that needs a person, most urgent first, round and round."""
+        need = following(self.session.live.needs, self.session.need)
+        if need is None:
+            self.say("nothing needs you")
+            return
+        self.session.need = need
+        self.go_to(need)
+
+    def go_to(self, need: Need) -> None:
+        """Shows what needs a person."""
+        raise NotImplementedError

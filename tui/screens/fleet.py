@@ -1,0 +1,223 @@
+"""The fleet: one row a workload. Home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import on
+from textual.events import Resize
+from textual.widget import Widget
+
+from clients.serving.keys import WorkloadKey
+from clients.serving.plain import plain
+from clients.serving.sources import SourceState
+from tui.filter import Hidden, parse
+from tui.keys import Place
+from tui.live import Frame
+from tui.needs import Need
+from tui.rows import COLUMNS, Rows
+from tui.screens.acting import ActingScreen, Target
+from tui.screens.bindings import bindings
+from tui.screens.filter_line import FilterLine
+from tui.screens.workload import WorkloadScreen
+from tui.session import Session
+from widgets.fleet_table import FleetTable
+from widgets.records import FleetRow, FleetView
+
+__all__ = ["FleetScreen"]
+
+
+class FleetScreen(ActingScreen):
+    """Rows in a stable order under a cursor that stays with its workload."""
+
+    place = Place.FLEET
+    BINDINGS = bindings(Place.FLEET)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.rows = Rows()
+        self._row_of: dict[WorkloadKey, FleetRow] = {}
+
+    def body(self) -> Iterable[Widget]:
+        """The table, and the filter line while there is a filter."""
+        yield FleetTable(self.session.look)
+        yield FilterLine(COLUMNS)
+
+    @property
+    def table(self) -> FleetTable:
+        """The rows."""
+        return self.query_one(FleetTable)
+
+    # Data
+
+    def draw(self, frame: Frame) -> None:
+        """Takes in what changed, and hands the rows to the table."""
+        live = self.session.live
+        workloads = frame.view.workloads
+        self.rows.take(workloads, frame.changed)
+        for key in frame.changed:
+            workload = workloads.get(key)
+            if workload is not None:
+                self._row_of[key] = live.row(workload)
+        for key in frame.removed:
+            self._row_of.pop(key, None)
+        if frame.changed or frame.removed or frame.sources_changed or frame.whole:
+            self._show()
+
+    def _show(self) -> None:
+        door = self.session.door
+        shown = tuple(
+            self._row_of[workload.key] for workload in self.rows.shown if workload.key in self._row_of
+        )
+        hidden = self.rows.hidden
+        view = FleetView(
+            shown,
+            hidden.count,
+            hidden.failing,
+            loading=self._loading(),
+            note=None if shown else self._empty(),
+        )
+        self.table.show(view, door.now(), door.monotonic())
+        self.query_one(FilterLine).result(self.rows.filter, hidden)
+
+    def _loading(self) -> bool:
+        required = [source for source in self.session.live.view.sources if source.required]
+        return not required or any(source.state is SourceState.SYNCING for source in required)
+
+    def _empty(self) -> str:
+        """What an empty table says: what is so, and what to do."""
+        context = self.session.door.context
+        sources = self.session.live.view.sources
+        if not sources:
+            return f"connecting to {plain(context.name)}"
+        for state, words in _BAD.items():
+            for source in sources:
+                if source.required and source.state is state:
+                    detail = f": {plain(source.detail)}" if source.detail else ""
+                    return f"{plain(source.name)} {words}{detail}"
+        if self._loading():
+            have = sum(source.have for source in sources)
+            return f"connected to {plain(context.name)}, reading the first list: {have} objects so far"
+        where = ", ".join(map(plain, context.namespaces)) if context.namespaces else "any namespace"
+        return (
+            f"no workloads in {where} of {plain(context.name)}  (:ns another namespace, :ctx another context)"
+        )
+
+    def start_anew(self) -> None:
+        """Another context or other namespaces: other rows."""
+        order, chosen = self.rows.order, self.rows.filter
+        self.rows = Rows()
+        self.rows.order = order
+        self.rows.set_filter(chosen)
+        self._row_of.clear()
+        self.table.clear_picks()
+        self.take(self.session.live.whole())
+
+    # Cursor
+
+    def target(self) -> Target | None:
+        """The workload under the cursor."""
+        key = self.table.cursor
+        workload = self.session.live.workload(key) if key else None
+        return Target(workload) if workload else None
+
+    @on(FleetTable.Highlighted)
+    def _highlighted(self) -> None:
+        self.on_target()
+
+    @on(FleetTable.Opened)
+    def _opened(self, event: FleetTable.Opened) -> None:
+        self.follow(event.key)
+
+    def move(self, right: int, down: int) -> None:
+        """Rows only: there is nothing to the side."""
+        del right
+        self.table.move(down)
+
+    def turn(self, pages: int) -> None:
+        """By whole screens."""
+        self.table.move_page(pages)
+
+    def to_top(self) -> None:
+        """The first row."""
+        self.table.move_first()
+
+    def to_bottom(self) -> None:
+        """The last row."""
+        self.table.move_last()
+
+    def go_to(self, need: Need) -> None:
+        """The row of what needs a person; a filter that hides it is taken away."""
+        if not self.table.select(need.key):
+            self.query_one(FilterLine).clear()
+            self.table.select(need.key)
+        self.say(f"{need.key.name} {need.where or ''}: {need.text}".replace(" : ", ": "))
+
+    def follow(self, key: WorkloadKey) -> None:
+        """Opens the workload's grid."""
+        self.table.select(key)
+        self.app.push_screen(WorkloadScreen(self.session, key))
+
+    def on_resize(self, event: Resize) -> None:
+        """The note of an empty table stays right."""
+        del event
+        self.call_after_refresh(self._show)
+
+    # Keys
+
+    def action_open(self) -> None:
+        """The grid of the workload under the cursor."""
+        if self.table.cursor is None:
+            self.say("no workload is under the cursor")
+        else:
+            self.follow(self.table.cursor)
+
+    def action_back(self) -> None:
+        """Takes the filter away, then the marks; the fleet is home, so there it ends."""
+        if self.rows.filter.text:
+            self.query_one(FilterLine).clear()
+        elif self.table.picked:
+            self.table.clear_picks()
+        else:
+            self.say("this is the first screen; q quits")
+
+    def action_filter(self) -> None:
+        """Opens the filter line."""
+        self.query_one(FilterLine).open()
+
+    @on(FilterLine.Changed)
+    def _filtered(self, event: FilterLine.Changed) -> None:
+        self.rows.set_filter(parse(event.text, COLUMNS))
+        self._show()
+
+    @property
+    def hidden(self) -> Hidden:
+        """What the filter leaves out."""
+        return self.rows.hidden
+
+    def action_sort(self) -> None:
+        """The next order."""
+        order = self.rows.next_order()
+        self._show()
+        self.say(f"sorted by {order}")
+
+    def action_mark(self) -> None:
+        """Marks the row, or takes the mark away."""
+        self.table.toggle_pick()
+
+    def action_copy(self) -> None:
+        """The name, or the names of all marked rows."""
+        keys = self.table.picked or ((self.table.cursor,) if self.table.cursor else ())
+        if keys:
+            self.app.copy_to_clipboard("\n".join(plain(key.name) for key in keys))
+            self.say("copied " + ", ".join(plain(key.name) for key in keys))
+        else:
+            self.say("no workload is under the cursor")
+
+
+_BAD = {
+    SourceState.LOGIN: "cannot be read: the login has expired, press R to log in again",
+    SourceState.DENIED: "may not be read",
+    SourceState.ABSENT: "is not installed in this cluster",
+    SourceState.STALE: "cannot be reached, trying again by itself",
+}

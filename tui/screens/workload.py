@@ -1,0 +1,193 @@
+"""One workload: its head, the running operation, the ordered grid, the time line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import on
+from textual.events import Resize
+from textual.widget import Widget
+
+from clients.serving.events import Event
+from clients.serving.keys import WorkloadKey
+from clients.serving.plain import plain
+from clients.serving.workload import Workload
+from tui.keys import Place
+from tui.live import Frame
+from tui.needs import Need
+from tui.screens.acting import ActingScreen, Target
+from tui.screens.bindings import bindings
+from tui.screens.header import Header
+from tui.session import Session
+from tui.summary import summary
+from widgets.group_grid import GroupGrid
+from widgets.operation_strip import OperationStrip
+from widgets.records import StripView, TimeView
+from widgets.timeline import LANES, TimeLine
+
+__all__ = ["WorkloadScreen"]
+
+_EVENTS = 200
+_AGAIN = 3.0
+"""Seconds within which another ``c`` copies the next thing."""
+
+
+class WorkloadScreen(ActingScreen):
+    """Its grid is always in sight; what it was last stays when it is deleted."""
+
+    place = Place.WORKLOAD
+    BINDINGS = bindings(Place.WORKLOAD)
+    DEFAULT_CSS = """
+    WorkloadScreen GroupGrid { height: 1fr; min-height: 4; }
+    WorkloadScreen TimeLine { height: 5; }
+    """
+
+    def __init__(self, session: Session, key: WorkloadKey, need: Need | None = None) -> None:
+        super().__init__(session)
+        self.key = key
+        self._need = need
+        self._last: Workload | None = None
+        self._events: tuple[Event, ...] = ()
+        self._copied = (-_AGAIN, -1)
+
+    def body(self) -> Iterable[Widget]:
+        """Head, operation, grid, time line."""
+        look = self.session.look
+        yield Header(look)
+        yield OperationStrip(look)
+        yield GroupGrid(look)
+        yield TimeLine(look)
+
+    @property
+    def grid(self) -> GroupGrid:
+        """The ordered grid."""
+        return self.query_one(GroupGrid)
+
+    # Data
+
+    def draw(self, frame: Frame) -> None:
+        """Draws what concerns this workload."""
+        live, door = self.session.live, self.session.door
+        newest = live.workload(self.key)
+        if newest is not None:
+            self._last = newest
+        if frame.whole or self.key in frame.changed or self.key in frame.removed or frame.sources_changed:
+            self.query_one(Header).show(self._last, gone=newest is None and self._last is not None)
+            if self._last is not None:
+                strip = StripView(live.operation(self.key), live.eta(self.key), self._quiet(self._last))
+                self.query_one(OperationStrip).show(strip, door.now())
+                self.grid.show(live.grid(self._last), door.now(), door.monotonic())
+        if frame.whole or any(event.key == self.key for event in frame.events):
+            self._events = live.events(self.key, _EVENTS)
+            self._show_time()
+        elif frame.beat and self.query_one(TimeLine).pinned:
+            self._show_time()
+        if self._need is not None and self._last is not None:
+            need, self._need = self._need, None
+            self._point(need)
+
+    def _show_time(self) -> None:
+        line = self.query_one(TimeLine)
+        lanes = self.session.live.lanes(self.key) if line.size.height > LANES + 2 else ()
+        view = TimeView(self._events, lanes, utc_offset=self.session.options.utc_offset, named=False)
+        line.show(view, self.session.door.now())
+
+    def _quiet(self, workload: Workload) -> str:
+        ready = "–" if workload.ready is None else workload.ready
+        wanted = "–" if workload.desired is None else workload.desired
+        return f"{ready} of {wanted} groups ready, nothing is being scaled"
+
+    def on_resize(self, event: Resize) -> None:
+        """The time line takes what a screen can spare: four lines at 80x24, a graph from 36 lines on."""
+        height = event.size.height
+        self.query_one(TimeLine).styles.height = 4 if height < 30 else max(9, height // 3)
+        self.call_after_refresh(self._show_time)
+
+    # Cursor
+
+    def target(self) -> Target | None:
+        """The group or role replica under the cursor."""
+        workload = self.session.live.workload(self.key)
+        if workload is None:
+            return None
+        selection = self.grid.selection
+        if selection is None:
+            return Target(workload)
+        return Target(workload, selection.group, selection.role, selection.replica)
+
+    @on(GroupGrid.Moved)
+    def _moved(self) -> None:
+        self.on_target()
+
+    @on(GroupGrid.Opened)
+    async def _opened(self) -> None:
+        self.action_why()
+
+    def move(self, right: int, down: int) -> None:
+        """Over groups and role replicas."""
+        self.grid.move(right, down)
+
+    def turn(self, pages: int) -> None:
+        """By whole screens."""
+        self.grid.move_page(pages)
+
+    def to_top(self) -> None:
+        """The first group."""
+        self.grid.move_first()
+
+    def to_bottom(self) -> None:
+        """The last role replica of the last group."""
+        self.grid.move_last()
+
+    def go_to(self, need: Need) -> None:
+        """The group in trouble, here or in another workload."""
+        if need.key == self.key:
+            self._point(need)
+        else:
+            self.app.switch_screen(WorkloadScreen(self.session, need.key, need))
+
+    def _point(self, need: Need) -> None:
+        if need.group:
+            self.grid.select(need.group, need.replica)
+        self.say(f"{need.where}: {need.text}" if need.where else need.text)
+
+    def follow(self, key: WorkloadKey) -> None:
+        """It is followed here."""
+        self.say("accepted: the strip above follows it until what is seen equals what is wanted")
+
+    # Keys
+
+    def action_open(self) -> None:
+        """A steady range unfolds; a group or role replica says why it is as it is."""
+        if not self.grid.across and self.grid.selection is None:
+            self.grid.toggle_fold()
+        else:
+            self.grid.open()
+
+    def action_copy(self) -> None:
+        """The operation's summary; pressed again what the cursor is on, the name, the endpoint."""
+        things = self._copies()
+        now = self.session.door.monotonic()
+        at, index = self._copied
+        index = (index + 1) % len(things) if now - at < _AGAIN else 0
+        self._copied = (now, index)
+        what, text = things[index]
+        self.app.copy_to_clipboard(text)
+        more = things[(index + 1) % len(things)][0] if len(things) > 1 else ""
+        self.say(f"copied {what}" + (f" (c again: {more})" if more else ""))
+
+    def _copies(self) -> list[tuple[str, str]]:
+        workload = self._last
+        things: list[tuple[str, str]] = []
+        operation = self.session.live.operation(self.key)
+        if operation is not None:
+            title = plain(self.session.title(self.key), 300)
+            text = summary(operation, title, self.session.door.now())
+            things.append(("the operation's summary", text))
+        selection = self.grid.selection
+        if selection is not None:
+            things.append((f"the group's name {plain(selection.group)}", plain(selection.group)))
+        things.append((f"the name {plain(self.key.name)}", plain(self.key.name)))
+        if workload is not None and workload.endpoint:
+            things.append(("the endpoint", plain(workload.endpoint, 1000)))
+        return things

@@ -1,0 +1,139 @@
+"""Why a workload is as it is, in sentences: its trouble, who drives it, what the operation waits for."""
+
+from __future__ import annotations
+
+from clients.serving.operation import Operation
+from clients.serving.phase import Phase, Trouble
+from clients.serving.plain import plain
+from clients.serving.workload import Driver, Group, RoleReplica, Workload
+from tui.door import EtaView
+from widgets.cells import duration, span
+from widgets.words import counts, group_label, item_label
+
+__all__ = ["why"]
+
+
+def why(
+    workload: Workload,
+    *,
+    now: float,
+    group: str | None = None,
+    replica: str | None = None,
+    eta: EtaView | None = None,
+) -> str:
+    """The page that ``w`` shows; about one group or role replica if they are named."""
+    name = plain(workload.key.name)
+    ready = "–" if workload.ready is None else workload.ready
+    wanted = "–" if workload.desired is None else workload.desired
+    lines = [f"{name} is {workload.phase}: {ready} of {wanted} groups are ready.", ""]
+    groups = [found for found in workload.groups if group is None or found.name == group]
+    lines += _troubles(workload, groups, replica, now)
+    lines += ["Who decides how many there are"]
+    lines += [f"  {line}" for driver in workload.drivers for line in _driver(driver)]
+    if not workload.drivers:
+        lines.append("  Nothing drives it: the number stays what somebody sets by hand.")
+    if workload.owner:
+        lines.append(
+            f"  It belongs to {plain(str(workload.owner))}, which may write its own number over yours."
+        )
+    if workload.replicas_manager:
+        lines.append(f"  {plain(workload.replicas_manager)} wrote the number last.")
+    lines.append("")
+    if workload.operation:
+        lines += _operation(workload.operation, now, eta)
+    lines += _doing(groups, replica, now)
+    for warning in workload.warnings:
+        lines.append(f"note: {plain(warning)}")
+    return "\n".join(lines).rstrip()
+
+
+def _troubles(workload: Workload, groups: list[Group], replica: str | None, now: float) -> list[str]:
+    lines: list[str] = []
+    for group in groups:
+        if group.trouble:
+            lines += _trouble(group_label(group), group.trouble, now)
+        for role in group.roles:
+            for part in role.replicas:
+                if part.trouble and (replica is None or part.id == replica):
+                    lines += _trouble(f"{group_label(group)} {plain(part.id)}", part.trouble, now)
+    if not lines and workload.trouble:
+        lines += _trouble(plain(workload.key.name), workload.trouble, now)
+    return ["What is wrong", *lines, ""] if lines else ["Nothing is wrong that can be seen.", ""]
+
+
+def _trouble(where: str, trouble: Trouble, now: float) -> list[str]:
+    since = "" if trouble.since is None else f" for {duration(max(0.0, now - trouble.since))}"
+    return [
+        f"  {where} is {trouble.kind}{since}: {plain(trouble.reason)}",
+        f"      {plain(trouble.message, 400)}",
+    ]
+
+
+def _driver(driver: Driver) -> list[str]:
+    bounds = ""
+    if driver.minimum is not None or driver.maximum is not None:
+        low = "–" if driver.minimum is None else driver.minimum
+        high = "–" if driver.maximum is None else driver.maximum
+        bounds = f", between {low} and {high}"
+    what = f"role {plain(driver.role)}" if driver.role else "the groups"
+    lines = [f"{plain(driver.kind)} {plain(driver.ref.name)} scales {what}{bounds}."]
+    if driver.signal:
+        lines.append(f"    It looks at {plain(driver.signal)}.")
+    if driver.reverts:
+        when = "at once" if not driver.interval else f"within {duration(driver.interval)}"
+        if driver.interval is None:
+            when = "sooner or later"
+        lines.append(f"    A number set by hand it takes back {when}.")
+    if driver.note:
+        lines.append(f"    {plain(driver.note)}")
+    return lines
+
+
+def _operation(operation: Operation, now: float, eta: EtaView | None) -> list[str]:
+    what = counts(operation.before, operation.after)
+    name = operation.key.name
+    if operation.ended_at is not None:
+        took = duration(max(0.0, operation.ended_at - operation.started_at))
+        detail = f" ({plain(operation.detail)})" if operation.detail else ""
+        return [
+            "The last scale operation",
+            f"  {what} by {plain(operation.by)}: {operation.outcome or 'ended'} after {took}{detail}.",
+            "",
+        ]
+    left = (
+        f"about {span(eta.low, eta.high).lstrip('~')} to go" if eta else "no history to tell how long still"
+    )
+    lines = [
+        "The running scale operation",
+        f"  {what}, asked by {plain(operation.by)} {duration(max(0.0, now - operation.started_at))} ago: "
+        f"{operation.done} of {operation.total} done, {left}.",
+    ]
+    if operation.reason:
+        lines.append(f"  Because: {plain(operation.reason)}")
+    waiting = [item for item in operation.affected if item not in operation.happened]
+    if waiting:
+        lines.append(f"  Not begun yet: {', '.join(item_label(item, name) for item in waiting[:20])}")
+    return [*lines, ""]
+
+
+def _doing(groups: list[Group], replica: str | None, now: float) -> list[str]:
+    lines: list[str] = []
+    for group in groups:
+        if group.phase is Phase.RUNNING and replica is None:
+            continue
+        since = "" if group.since is None else f" for {duration(max(0.0, now - group.since))}"
+        cause = f", because of a {group.cause}" if group.cause else ""
+        lines.append(f"  {group_label(group)} is {group.phase}{since}{cause}.")
+        for role in group.roles:
+            for part in role.replicas:
+                if (replica is None and part.phase is not Phase.RUNNING) or part.id == replica:
+                    lines.append(f"      {_part(part)}")
+    return ["What is going on", *lines, ""] if lines else []
+
+
+def _part(part: RoleReplica) -> str:
+    ready = sum(pod.ready for pod in part.pods)
+    stage = f", {part.stage}" if part.stage else ""
+    progress = "" if part.progress is None else f" {part.progress}%"
+    nodes = ", ".join(dict.fromkeys(plain(pod.node) for pod in part.pods if pod.node)) or "no node"
+    return f"{plain(part.id)} {part.phase}{stage}{progress}: {ready} of {part.need} pods ready, on {nodes}"
