@@ -85,9 +85,11 @@ class Reflector(Generic[Row]):
         sink: ReflectorSink[Row],
         namespaces: tuple[str, ...] | None,
         gate: asyncio.Semaphore,
+        known: tuple[str, ...] = (),
         timing: Timing | None = None,
         random: Callable[[], float] = randomness.random,
     ) -> None:
+        """``known`` are namespaces to fall back to where the whole cluster is refused."""
         self.spec = spec
         self._session = session
         self._decode = decode
@@ -95,6 +97,7 @@ class Reflector(Generic[Row]):
         self._gate = gate
         self._timing = timing or Timing()
         self._random = random
+        self._fallback = known
         self._given = namespaces if spec.scope is Scope.NAMESPACED and namespaces else None
         self._rows: dict[str, Row] = {}
         self._feeds: list[Feed[Row]] = []
@@ -108,6 +111,11 @@ class Reflector(Generic[Row]):
     def rows(self) -> Mapping[str, Row]:
         """The current rows by uid."""
         return self._rows
+
+    @property
+    def whole(self) -> bool:
+        """Whether the rows are of the whole cluster, not of some namespaces."""
+        return self._given is None and self._refusal is None
 
     @property
     def status(self) -> SourceStatus:
@@ -152,10 +160,14 @@ class Reflector(Generic[Row]):
         for feed in self._feeds:
             feed.wake()
 
-    def mark_stale(self, reason: str) -> None:
-        """The heartbeat says that the server is dead: believed until a byte of this source comes."""
+    def mark_stale(self, reason: str, asked: float | None = None) -> None:
+        """The heartbeat says that the server is dead: believed until a byte of this source comes.
+
+        ``asked`` is when the question went out that was not answered (monotonic): a source that has heard
+        something since is left as it is.
+        """
         for feed in self._feeds:
-            feed.mark_stale(reason)
+            feed.mark_stale(reason, asked)
 
     def mark_contact(self) -> None:
         """The heartbeat says that the server is back."""
@@ -274,8 +286,8 @@ class Reflector(Generic[Row]):
             waker.cancel()
 
     async def _known(self) -> tuple[str, ...]:
-        """The namespaces to try: the context's, then those that may be listed."""
-        first = (self._session.namespace,) if self._session.namespace else ()
+        """The namespaces to try: those asked for, the context's, then those that may be listed."""
+        first = (*self._fallback, *((self._session.namespace,) if self._session.namespace else ()))
         try:
             body = await self._session.get("/api/v1/namespaces")
             listed = msgspec.json.decode(body, type=_Namespaces).items or []

@@ -1,0 +1,347 @@
+"""One Kubernetes cluster behind the grid: reflectors feed the world, which is derived at most once a tick."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from clients.clock import Clock, ClusterClock
+from clients.kube import decode, kthena, logs
+from clients.kube.access import Access
+from clients.kube.config import ClusterConfig
+from clients.kube.discovery import kthena_schema
+from clients.kube.errors import ErrorKind, KubeError
+from clients.kube.heartbeat import Heartbeat, Pulse
+from clients.kube.intake import Intake, streams
+from clients.kube.kthena_order import from_schema, rule_for
+from clients.kube.kthena_plan import Asker, ChangeError, Rights, build
+from clients.kube.kthena_writes import KthenaWrites
+from clients.kube.objects import read_object
+from clients.kube.reflector import Reflector, Timing
+from clients.kube.session import Session
+from clients.kube.shared_watches import NODES, PODS
+from clients.kube.world import World
+from clients.serving.backend import Sink, Ticket
+from clients.serving.changes import Change
+from clients.serving.eta import Durations
+from clients.serving.keys import WorkloadKey
+from clients.serving.plans import Money, ScalePlan
+from clients.serving.sources import SourceState, SourceStatus
+from clients.serving.workload import Workload
+
+__all__ = ["KubeBackend"]
+
+_TICK = 0.05
+"""Seconds between two derivations: whatever arrives within is derived once."""
+_LISTS_AT_ONCE = 2
+"""First lists at a time: a server counts each as several requests."""
+_ASK_AGAIN = 2.0
+_NEEDED = (kthena.MODEL_SERVINGS.source, PODS.source)
+"""Without these there is nothing true to show."""
+_TOLD = (SourceState.DENIED, SourceState.ABSENT, SourceState.LOGIN)
+"""States in which a source has said all that it is going to say for now."""
+
+
+class KubeBackend:
+    """One cluster, by one kubeconfig context. Made with ``open``; everything on one event loop."""
+
+    def __init__(
+        self,
+        session: Session,
+        clock: Clock,
+        *,
+        namespaces: tuple[str, ...] | None,
+        order: Callable[[str, str], str | None],
+        prices: Mapping[str, Money],
+        durations: Durations,
+        asker: Asker,
+        timing: Timing | None,
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._namespaces = namespaces
+        self._order = order
+        self._prices = prices
+        self._durations = durations
+        self._asker = asker
+        self._timing = timing
+        self._detected: str | None = None
+        self._access = Access(session)
+        self._writes = KthenaWrites(session, self._access)
+        self._world = World(session.cluster, order=self.version_of)
+        self._reflectors: dict[str, Reflector[Any]] = {}
+        self._intakes: dict[str, Intake[Any]] = {}
+        self._pulse: Pulse | None = None
+        self._touched = asyncio.Event()
+
+    @classmethod
+    async def open(
+        cls,
+        config: ClusterConfig,
+        *,
+        clock: Clock,
+        namespaces: tuple[str, ...] | None = None,
+        order: Callable[[str, str], str | None] = lambda namespace, name: None,
+        prices: Mapping[str, Money] | None = None,
+        durations: Durations | None = None,
+        asker: Asker | None = None,
+        timing: Timing | None = None,
+    ) -> KubeBackend:
+        """Prepares the connection; the server is asked nothing yet, so it succeeds while that is down.
+
+        ``order(namespace, name)`` is the user's word on a ModelServing's order rule, ``durations`` what was
+        learned of start and stop times, ``asker`` how kubectl would have to be called to be this user.
+        Raises KubeError for a configuration that cannot work.
+        """
+        session = await Session.open(config, clock)
+        return cls(
+            session,
+            clock,
+            namespaces=namespaces,
+            order=order,
+            prices=prices or {},
+            durations=durations or Durations(),
+            asker=asker or Asker(context=config.context),
+            timing=timing,
+        )
+
+    # -- what it is
+
+    @property
+    def cluster(self) -> str:
+        """The uid of kube-system once known, else a name made of the server's URL."""
+        return self._session.cluster
+
+    @property
+    def clock(self) -> ClusterClock:
+        """The cluster's time."""
+        return self._session.clock
+
+    @property
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """Every source; before the server has answered, the required ones with what stands in the way."""
+        if self._reflectors:
+            return tuple(reflector.status for reflector in self._reflectors.values())
+        pulse = self._pulse
+        detail = f"connecting to {self._session.server}"
+        state = SourceState.SYNCING
+        if pulse is not None and not pulse.alive:
+            state = SourceState.LOGIN if pulse.login else SourceState.STALE
+            detail = pulse.detail or detail
+        return tuple(
+            SourceStatus(self.cluster, name, state, required=True, last_contact=None, detail=detail)
+            for name in _NEEDED
+        )
+
+    def version_of(self, namespace: str, name: str) -> str | None:
+        """The version whose order rule holds: the user's word, else what the server's schema tells."""
+        return self._order(namespace, name) or self._detected
+
+    # -- reading
+
+    async def run(self, sink: Sink) -> None:
+        """Reads until cancelled; should another cluster answer under this address, starts afresh."""
+        while True:
+            tasks: list[asyncio.Task[None]] = []
+            heartbeat = Heartbeat(self._session, self._clock, self._on_pulse)
+            tasks.append(asyncio.create_task(heartbeat.run(), name="heartbeat"))
+            tasks.append(asyncio.create_task(self._deliver(sink), name="deliver"))
+            try:
+                await self._identify()
+                self._start_streams(tasks)
+                tasks.append(asyncio.create_task(self._tell_version(), name="version"))
+                await self._until_another(tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            sink.publish({}, [workload.key for workload in self._world.workloads])
+            self._reflectors, self._intakes = {}, {}
+
+    async def _identify(self) -> None:
+        """Asks who the cluster is until it answers: its uid is in every key."""
+        while True:
+            try:
+                await self._session.identify()
+            except KubeError:
+                await asyncio.sleep(_ASK_AGAIN)
+            else:
+                return
+
+    def _start_streams(self, tasks: list[asyncio.Task[None]]) -> None:
+        self._world = World(self._session.cluster, order=self.version_of)
+        gate = asyncio.Semaphore(_LISTS_AT_ONCE)
+        for stream in streams(self._world):
+            intake: Intake[Any] = Intake(stream.put, stream.drop, self._touched.set)
+            reflector: Reflector[Any] = Reflector(
+                self._session,
+                stream.spec,
+                decode=stream.decode,
+                sink=intake,
+                namespaces=None if stream.everywhere else self._namespaces,
+                known=self._namespaces or (),
+                gate=gate,
+                timing=self._timing,
+            )
+            self._intakes[stream.spec.source] = intake
+            self._reflectors[stream.spec.source] = reflector
+            tasks.append(asyncio.create_task(reflector.run(), name=stream.spec.source))
+        self._touched.set()
+
+    async def _until_another(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Returns when the address answers as another cluster; raises what any part of the reading raised."""
+        while self._session.cluster == self._world.cluster:
+            done, _ = await asyncio.wait(tasks, timeout=_ASK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+                tasks.remove(task)
+
+    async def _tell_version(self) -> None:
+        """Finds Kthena's version out of the served schema; asks again while it is not installed."""
+        while True:
+            try:
+                fields = await kthena_schema(self._session)
+            except KubeError:
+                fields = None
+            found = from_schema(fields) if fields is not None else None
+            if found is not None and found != self._detected:
+                self._detected = found
+                self._world.touch_all()
+                self._touched.set()
+            await asyncio.sleep(_ASK_AGAIN if found is None else 15 * _ASK_AGAIN)
+
+    def _on_pulse(self, pulse: Pulse) -> None:
+        before, self._pulse = self._pulse, pulse
+        for reflector in self._reflectors.values():
+            if not pulse.alive:
+                reflector.mark_stale(pulse.detail or "no answer")
+            elif before is not None and not before.alive:
+                reflector.mark_contact()
+        self._touched.set()
+
+    async def _deliver(self, sink: Sink) -> None:
+        """Derives and hands on, at most once a tick, whatever was touched since."""
+        told: tuple[SourceStatus, ...] = ()
+        while True:
+            try:
+                await asyncio.wait_for(self._touched.wait(), timeout=1.0)
+            except TimeoutError:
+                pass  # Time alone can change what is derived.
+            self._touched.clear()
+            sources = self.sources
+            if sources != told:
+                told = sources
+                sink.sources(sources)
+            now = self.clock.now()
+            if self._ready() and self._world.due(now):
+                changed, gone = self._world.derive(now)
+                if changed or gone:
+                    sink.publish(changed, gone)
+                sink.totals(self.cluster, self._world.ledger.totals())
+            await asyncio.sleep(_TICK)
+
+    def _ready(self) -> bool:
+        """Whether what is derived would be true: a ModelServing without its pods would look half made."""
+        if not self._reflectors or not all(
+            self._intakes[name].synced or self._reflectors[name].status.state in _TOLD for name in _NEEDED
+        ):
+            return False
+        ledger = self._world.ledger
+        pods, nodes = self._reflectors[PODS.source], self._reflectors[NODES.source]
+        ledger.pods_seen = pods.whole and self._intakes[PODS.source].synced
+        ledger.nodes_seen = self._intakes[NODES.source].synced and nodes.status.state not in _TOLD
+        self._world.pods_seen = self._intakes[PODS.source].synced
+        return True
+
+    # -- changing
+
+    async def rights(self, key: WorkloadKey) -> Rights:
+        """Whether this user may change the workload's counts."""
+        return await self._writes.rights(key.namespace or "", key.name)
+
+    def forget_rights(self) -> None:
+        """The next question about a right goes to the server; what waits is tried now."""
+        self._access.forget()
+        for reflector in self._reflectors.values():
+            reflector.wake()
+
+    async def plan(self, workload: Workload, change: Change) -> ScalePlan:
+        """The plan with every guard but the server's dry run.
+
+        Raises KubeError: the object is gone, or has no role of that name.
+        """
+        key = workload.key
+        row = self._world.model_serving(key.namespace or "", key.name)
+        if row is None or row.uid != workload.uid:
+            raise KubeError(f"{key} is gone", kind=ErrorKind.NOT_FOUND)
+        rights = await self.rights(key)
+        version = self.version_of(row.namespace, row.name)
+        named = self._order(row.namespace, row.name) is not None
+        try:
+            return build(
+                workload,
+                row,
+                change,
+                rule=rule_for(version),
+                rule_source="set in the settings" if named else "told by the server's schema",
+                gpus=self._world.ledger,
+                durations=self._durations,
+                rights=rights,
+                prices=self._prices,
+                asker=self._asker,
+                stale=self._stale(),
+            )
+        except ChangeError as error:
+            raise KubeError(str(error), kind=ErrorKind.INVALID) from None
+
+    def _stale(self) -> str | None:
+        """Why what is shown may be old, if it may."""
+        for name in _NEEDED:
+            reflector = self._reflectors.get(name)
+            if reflector is not None and reflector.status.state in (SourceState.STALE, SourceState.QUIET):
+                return f"{name} {reflector.status.state}: {reflector.status.detail or 'no news'}"
+        return None
+
+    async def dry_run(self, plan: ScalePlan) -> ScalePlan:
+        """The plan with the server's own word on it; raises KubeError if it cannot be asked."""
+        return await self._writes.dry_run(plan)
+
+    async def apply(self, plan: ScalePlan) -> Ticket:
+        """Sends the plan's write once."""
+        return await self._writes.apply(plan, self.clock.now())
+
+    async def poll(self, ticket: Ticket) -> Workload | None:
+        """The workload re-read from the server, past every cache; ``None`` if it is gone.
+
+        Raises KubeError when the server cannot be asked.
+        """
+        try:
+            found = await self.object(ticket.key, managed_fields=True)
+        except KubeError as error:
+            if error.kind is ErrorKind.NOT_FOUND:
+                return None
+            raise
+        # The watch will bring the same object again; what it says of other workloads stays its business.
+        row = decode.model_serving(msgspec.json.encode(found))
+        return self._world.derived(row, self.clock.now())
+
+    # -- looking closer
+
+    async def object(self, key: WorkloadKey, *, managed_fields: bool = False) -> dict[str, Any]:
+        """The whole object as the server has it now; raises KubeError."""
+        return await read_object(
+            self._session, kthena.MODEL_SERVINGS, key.namespace, key.name, managed_fields=managed_fields
+        )
+
+    def logs(
+        self, namespace: str, pod: str, container: str | None, *, previous: bool = False
+    ) -> AsyncIterator[str]:
+        """The last 200 lines, then what follows; raises KubeError."""
+        return logs.tail(self._session, namespace, pod, container, previous=previous)
+
+    async def close(self) -> None:
+        """Ends connections."""
+        await self._session.close()

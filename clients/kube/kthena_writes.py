@@ -1,0 +1,132 @@
+"""Changing a ModelServing: rights asked, the server's dry run, one guarded write, its answer in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from clients.kube.access import Access
+from clients.kube.errors import KubeError
+from clients.kube.kthena_plan import DRY_RUN_PENDING, Rights
+from clients.kube.session import Session
+from clients.serving.backend import Result, Ticket
+from clients.serving.guards import Guard, Level
+from clients.serving.operation import Count
+from clients.serving.plans import ScalePlan, Write
+
+__all__ = ["KthenaWrites"]
+
+_GROUP = "workload.serving.volcano.sh"
+_RESOURCE = "modelservings"
+_REFUSED_TEST = (409, 422)
+"""A failed ``test`` of a JSON Patch is 422 Invalid, a stale version 409 Conflict (Kubernetes 1.36)."""
+_MANAGER = "servegrid"
+
+
+class KthenaWrites:
+    """The writing half of one cluster's ModelServings."""
+
+    def __init__(self, session: Session, access: Access) -> None:
+        self._session = session
+        self._access = access
+
+    async def rights(self, namespace: str, name: str) -> Rights:
+        """Whether this user may write the object, and whether its ``/scale``; cached by ``Access``."""
+        patch = await self._access.can("patch", _GROUP, _RESOURCE, namespace, name=name)
+        if patch.allowed is not False:
+            return Rights(patch=patch.allowed)
+        scale = await self._access.can("patch", _GROUP, _RESOURCE, namespace, subresource="scale", name=name)
+        return Rights(patch=False, scale=scale.allowed)
+
+    async def dry_run(self, plan: ScalePlan) -> ScalePlan:
+        """The plan with the server's word in place of the pending guard; the webhook speaks here.
+
+        Raises KubeError only where the server could not be asked at all.
+        """
+        if plan.write is None:
+            return plan
+        try:
+            await self._send(plan.write, dry_run=True)
+        except KubeError as error:
+            if error.status is None:
+                raise
+            remedies = ("the counts have changed: look at them and plan again",)
+            guard = Guard(
+                "dry-run",
+                Level.BLOCK,
+                f"the server refuses: {error.message}",
+                remedies if error.status in _REFUSED_TEST and not error.causes else (),
+            )
+        else:
+            guard = Guard("dry-run", Level.PASS, "the server's dry run accepts it")
+        kept = tuple(one for one in plan.guards if one.id != DRY_RUN_PENDING.id)
+        return replace(plan, guards=(*kept, guard))
+
+    async def apply(self, plan: ScalePlan, sent_at: float) -> Ticket:
+        """Sends the write once. A broken connection after sending is ``unknown``, never sent again."""
+        assert plan.write is not None, "a plan that changes nothing is not sent"
+        try:
+            body = await self._send(plan.write, dry_run=False)
+        except KubeError as error:
+            return await self._failed(plan, error, sent_at)
+        return Ticket(
+            plan.key,
+            Result.ACCEPTED,
+            sent_at,
+            "accepted; followed until it is so",
+            generation=_generation(body),
+            status=200,
+        )
+
+    async def _failed(self, plan: ScalePlan, error: KubeError, sent_at: float) -> Ticket:
+        result, message = Result.REFUSED, error.message
+        if error.status is None:
+            if error.sent:
+                result = Result.UNKNOWN
+                message = f"{message}; it may or may not have been applied: look before anything else"
+        elif error.status in _REFUSED_TEST:
+            now = await self._counts(plan)
+            if now is not None and now != plan.before:
+                result = Result.CONFLICT
+                message = (
+                    f"changed meanwhile to {_words(now)} (was {_words(plan.before)}); nothing was applied"
+                )
+        return Ticket(plan.key, result, sent_at, message, status=error.status)
+
+    async def _send(self, write: Write, *, dry_run: bool) -> bytes:
+        params: dict[str, str | int | bool] = {"fieldManager": _MANAGER}
+        if dry_run:
+            params["dryRun"] = "All"
+        reply = await self._session.send(
+            write.method, write.path, params=params, body=write.body, content_type=write.content_type
+        )
+        return reply.body
+
+    async def _counts(self, plan: ScalePlan) -> Count | None:
+        """The counts as the server has them now; ``None`` if they cannot be read."""
+        assert plan.write is not None
+        try:
+            found = msgspec.json.decode(await self._session.get(plan.write.path.removesuffix("/scale")))
+            spec = found["spec"]
+            roles = tuple((role["name"], role.get("replicas", 1)) for role in spec["template"]["roles"])
+            return Count(spec.get("replicas", 1), roles)
+        except (KubeError, msgspec.MsgspecError, KeyError, TypeError, AttributeError):
+            return None
+
+
+def _words(count: Count) -> str:
+    roles = " ".join(f"{name} {replicas}" for name, replicas in count.roles)
+    return f"{count.groups} groups" + (f", {roles}" if roles else "")
+
+
+def _generation(body: bytes) -> int | None:
+    """Of the object after the write; a Scale has none."""
+    try:
+        found: Any = msgspec.json.decode(body)
+    except msgspec.MsgspecError:
+        return None
+    metadata = found.get("metadata") if isinstance(found, dict) else None
+    generation = metadata.get("generation") if isinstance(metadata, dict) else None
+    return generation if isinstance(generation, int) else None

@@ -1,0 +1,264 @@
+"""What the reflectors know of one cluster, joined: pods to their ModelServing, drivers to their targets.
+
+Rows come in one by one on the data thread and only mark what they touch; ``derive`` then builds a new
+``Workload`` for each touched ModelServing, once, however many rows came in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from msgspec.structs import replace
+
+from clients.kube.capacity import GpuLedger
+from clients.kube.kthena import ServingIndex, derive
+from clients.kube.kthena_order import Fill, rule_for
+from clients.kube.rows import (
+    EndpointSliceRow,
+    EventRow,
+    ModelServingRow,
+    NodeRow,
+    PodGroupRow,
+    PodRow,
+    ScalerRow,
+)
+from clients.serving.keys import ObjectRef, WorkloadKey
+from clients.serving.phase import Trouble, TroubleKind
+from clients.serving.workload import Driver, Workload
+
+__all__ = ["World"]
+
+_Home = tuple[str, str]
+"""(namespace, name) of a ModelServing."""
+
+_NO_PODS = Trouble(
+    TroubleKind.BLOCKED, "NoRight", "no right to list pods: the state of its groups is unknown"
+)
+
+
+class World:
+    """One cluster's objects and the workloads derived from them. Used on the data thread only."""
+
+    def __init__(self, cluster: str, *, order: Callable[[str, str], str | None]) -> None:
+        """``order(namespace, name)`` is the version whose order rule holds for a ModelServing, if known."""
+        self.cluster = cluster
+        self.ledger = GpuLedger()
+        self.pods_seen = True
+        """Without pods nothing is known of groups: none are told."""
+        self._order = order
+        self._servings: dict[_Home, ServingIndex] = {}
+        self._pods: dict[_Home, dict[str, PodRow]] = {}
+        self._lost_nodes: set[str] = set()
+        self._wakes: dict[_Home, float] = {}
+        self._scalers: dict[str, tuple[tuple[_Home, Driver], ...]] = {}
+        self._drivers: dict[_Home, tuple[Driver, ...]] = {}
+        self._workloads: dict[_Home, Workload] = {}
+        self._dirty: set[_Home] = set()
+        self._gone: set[WorkloadKey] = set()
+
+    # -- ModelServings
+
+    def put_model_serving(self, row: ModelServingRow) -> None:
+        """A new or changed ModelServing; one under an old name with a new uid starts afresh."""
+        home = (row.namespace, row.name)
+        index = self._servings.get(home)
+        if index is None or index.uid != row.uid:
+            index = ServingIndex(self.cluster, row)
+            for pod in self._pods.get(home, {}).values():
+                index.put_pod(pod)
+            for node in self._lost_nodes:
+                index.put_node(node, reports=False)
+            self._servings[home] = index
+            self._workloads.pop(home, None)
+        else:
+            index.put_row(row)
+        self._dirty.add(home)
+
+    def drop_model_serving(self, row: ModelServingRow) -> None:
+        """A ModelServing that is gone."""
+        home = (row.namespace, row.name)
+        index = self._servings.get(home)
+        if index is None or index.uid != row.uid:
+            return
+        del self._servings[home]
+        workload = self._workloads.pop(home, None)
+        if workload is not None:
+            self._gone.add(workload.key)
+        self._dirty.discard(home)
+        self._wakes.pop(home, None)
+
+    def model_serving(self, namespace: str, name: str) -> ModelServingRow | None:
+        """The newest row of a ModelServing."""
+        index = self._servings.get((namespace, name))
+        return index.row if index is not None else None
+
+    def derived(self, row: ModelServingRow, now: float) -> Workload:
+        """The workload as this row of it would make it, from the pods known now. Changes nothing here."""
+        home = (row.namespace, row.name)
+        pods = self._pods.get(home, {}).values()
+        return derive(row, pods, previous=self._workloads.get(home), now=now, cluster=self.cluster)
+
+    # -- what belongs to them
+
+    def put_pod(self, row: PodRow) -> None:
+        """A new or changed pod; every pod counts for the GPUs it holds."""
+        self.ledger.put_pod(row)
+        owner = row.owner
+        if owner is None or owner.kind != "ModelServing":
+            return
+        home = (row.namespace, owner.name)
+        self._pods.setdefault(home, {})[row.uid] = row
+        index = self._servings.get(home)
+        if index is not None:
+            index.put_pod(row)
+            self._dirty.add(home)
+
+    def drop_pod(self, row: PodRow) -> None:
+        """A pod that is gone."""
+        self.ledger.drop_pod(row.uid)
+        owner = row.owner
+        if owner is None or owner.kind != "ModelServing":
+            return
+        home = (row.namespace, owner.name)
+        pods = self._pods.get(home)
+        if pods is not None:
+            pods.pop(row.uid, None)
+            if not pods:
+                del self._pods[home]
+        index = self._servings.get(home)
+        if index is not None:
+            index.drop_pod(row.uid)
+            self._dirty.add(home)
+
+    def put_node(self, row: NodeRow) -> None:
+        """A new or changed node."""
+        self.ledger.put_node(row)
+        self._node_reports(row.name, row.ready)
+
+    def drop_node(self, row: NodeRow) -> None:
+        """A node that is gone."""
+        self.ledger.drop_node(row.name)
+        self._node_reports(row.name, True)
+
+    def _node_reports(self, name: str, reports: bool) -> None:
+        if reports == (name not in self._lost_nodes):
+            return
+        (self._lost_nodes.discard if reports else self._lost_nodes.add)(name)
+        for home, index in self._servings.items():
+            index.put_node(name, reports=reports)
+            self._dirty.add(home)
+
+    def put_pod_group(self, row: PodGroupRow) -> None:
+        """A new or changed PodGroup; it bears its ServingGroup's name."""
+        for home, index in self._of_name(row.namespace, row.name):
+            index.put_pod_group(row)
+            self._dirty.add(home)
+
+    def drop_pod_group(self, row: PodGroupRow) -> None:
+        """A PodGroup that is gone."""
+        for home, index in self._of_name(row.namespace, row.name):
+            index.drop_pod_group(row.name)
+            self._dirty.add(home)
+
+    def put_event(self, row: EventRow) -> None:
+        """A hint in words: why a pod waits, what an image pull said."""
+        for home, index in self._of_name(row.namespace, row.name):
+            index.put_event(row)
+            self._dirty.add(home)
+
+    def drop_event(self, row: EventRow) -> None:
+        """Events expire; what they said was said."""
+
+    def put_endpoints(self, row: EndpointSliceRow) -> None:
+        """A new or changed EndpointSlice; it belongs to the ModelServing whose pods stand behind it."""
+        name = row.pods[0] if row.pods else row.service
+        for home, index in self._of_name(row.namespace, name):
+            index.put_endpoints(row)
+            self._dirty.add(home)
+
+    def drop_endpoints(self, row: EndpointSliceRow) -> None:
+        """An EndpointSlice that is gone."""
+        for home, index in self._of_name(row.namespace, row.pods[0] if row.pods else row.service):
+            index.drop_endpoints(row.name)
+            self._dirty.add(home)
+
+    def _of_name(self, namespace: str, name: str) -> Iterator[tuple[_Home, ServingIndex]]:
+        """The ModelServing whose name begins this one: pods, groups and services are named after it."""
+        end = len(name)
+        while end > 0:
+            index = self._servings.get((namespace, name[:end]))
+            if index is not None:
+                yield (namespace, name[:end]), index
+                return
+            end = name.rfind("-", 0, end)
+
+    # -- drivers
+
+    def put_scaler(self, row: ScalerRow, drivers: tuple[tuple[ObjectRef, Driver], ...]) -> None:
+        """A new or changed driver object, and what it drives."""
+        before = self._scalers.get(row.uid, ())
+        homes = tuple(
+            ((target.namespace or row.namespace, target.name), driver)
+            for target, driver in drivers
+            if target.kind == "ModelServing"
+        )
+        self._scalers[row.uid] = homes
+        self._rewire({home for home, _ in (*before, *homes)})
+
+    def drop_scaler(self, row: ScalerRow) -> None:
+        """A driver object that is gone."""
+        self._rewire({home for home, _ in self._scalers.pop(row.uid, ())})
+
+    def _rewire(self, homes: set[_Home]) -> None:
+        for home in homes:
+            found: dict[ObjectRef, Driver] = {}
+            for targets in self._scalers.values():
+                for target, driver in targets:
+                    # An HPA that KEDA keeps and its ScaledObject are one driver; the HPA knows the signal.
+                    if target == home and (driver.via is not None or driver.ref not in found):
+                        found[driver.ref] = driver
+            self._drivers[home] = tuple(found.values())
+            self._dirty.add(home)
+
+    # -- out
+
+    @property
+    def workloads(self) -> Collection[Workload]:
+        """The newest value of each."""
+        return self._workloads.values()
+
+    def due(self, now: float) -> bool:
+        """Whether there is anything to derive or to report as gone at this cluster time."""
+        return bool(self._dirty or self._gone) or any(wake <= now for wake in self._wakes.values())
+
+    def touch_all(self) -> None:
+        """Derives everything again, after something that bears on all of it has changed."""
+        self._dirty.update(self._servings)
+
+    def derive(self, now: float) -> tuple[dict[WorkloadKey, Workload], set[WorkloadKey]]:
+        """New values of what was touched, and keys of what is gone. ``now`` is cluster time."""
+        changed: dict[WorkloadKey, Workload] = {}
+        self._dirty.update(home for home, wake in self._wakes.items() if wake <= now)
+        for home in self._dirty:
+            index = self._servings.get(home)
+            if index is None:
+                continue
+            version = self._order(*home)
+            index.append_after_max = rule_for(version).fill is Fill.APPEND
+            before = self._workloads.get(home)
+            workload = index.derive(before, now)
+            drivers = self._drivers.get(home, ())
+            if workload.drivers != drivers or workload.version != version:
+                workload = replace(workload, drivers=drivers, version=version)
+            if not self.pods_seen:
+                workload = replace(workload, groups=(), ready=None, trouble=_NO_PODS)
+            if index.wake is None:
+                self._wakes.pop(home, None)
+            else:
+                self._wakes[home] = index.wake
+            if workload is not before:
+                self._workloads[home] = workload
+                changed[workload.key] = workload
+        self._dirty.clear()
+        gone, self._gone = self._gone - changed.keys(), set()
+        return changed, gone
