@@ -31,7 +31,6 @@ class HasUid(Protocol):
 
 
 Row = TypeVar("Row", bound=HasUid)
-OwnedRow = TypeVar("OwnedRow", bound=HasUid, contravariant=True)
 
 
 class Timing(Struct, frozen=True):
@@ -64,14 +63,14 @@ PATIENCE = 4
 be read stands in the way of every resumption."""
 
 
-class FeedOwner(Protocol[OwnedRow]):
+class FeedOwner(Protocol[Row]):
     """Who holds the rows of one or several feeds."""
 
-    def feed_replaced(self, feed: Feed[OwnedRow], rows: dict[str, OwnedRow]) -> None:
+    def feed_replaced(self, feed: Feed[Row], rows: dict[str, Row]) -> None:
         """The feed's rows after a list, by uid."""
         ...
 
-    def feed_changed(self, row: OwnedRow) -> None:
+    def feed_changed(self, row: Row) -> None:
         """A row that is new or has changed."""
         ...
 
@@ -79,7 +78,7 @@ class FeedOwner(Protocol[OwnedRow]):
         """An object is gone."""
         ...
 
-    def feed_status(self, feed: Feed[OwnedRow]) -> None:
+    def feed_status(self, feed: Feed[Row]) -> None:
         """The feed's state, detail or progress has changed."""
         ...
 
@@ -165,9 +164,10 @@ class Feed(Generic[Row]):
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
 
-    def mark_stale(self, reason: str) -> None:
-        """The heartbeat says that the server is dead."""
-        if self.outage is None:
+    def mark_stale(self, reason: str, asked: float | None = None) -> None:
+        """The heartbeat says that the server is dead; a byte since it ``asked`` says the contrary."""
+        heard = asked is not None and self.contact is not None and self.contact > asked
+        if self.outage is None and not heard:
             self.outage = reason
             self._owner.feed_status(self)
 

@@ -31,6 +31,9 @@ ALIVE = {
 class Pulse(Struct, frozen=True):
     """What the last question brought."""
 
+    asked: float
+    """Monotonic seconds of the question: a byte that came after it outweighs that it was not answered."""
+
     alive: bool
     since: float
     """Monotonic seconds: of the first answer, or of the first question without one."""
@@ -41,10 +44,11 @@ class Pulse(Struct, frozen=True):
 
 
 class Heartbeat:
-    """GET ``/readyz``, else a list of one namespace; tells ``on_status`` when the answer changes.
+    """GET ``/readyz``, else a list of one namespace; tells ``on_status`` what came of it.
 
-    ``on_status`` is called on the heartbeat's event loop: first with the first answer, then on changes of
-    ``alive``, ``detail`` or ``login``. On each first answer the cluster is identified anew.
+    ``on_status`` is called on the heartbeat's event loop: with the first answer, with the first after
+    questions that were not answered, and with every question that is not answered (sources that prove the
+    server alive meanwhile may fall silent later). At each first answer the cluster is identified anew.
     """
 
     def __init__(
@@ -105,14 +109,17 @@ class Heartbeat:
     def _tell(self, asked: float, error: KubeError | None) -> None:
         before = self.pulse
         alive = error is None
-        login = error is not None and error.kind is ErrorKind.LOGIN
-        detail = error.message if error is not None else None
-        if before is not None and (before.alive, before.detail, before.login) == (alive, detail, login):
+        if alive and before is not None and before.alive:
             return
-        same = before is not None and before.alive == alive
-        since = before.since if before is not None and same else asked
         if not alive:
             # After an outage another server may answer under this name.
             self._identified = False
-        self.pulse = Pulse(alive=alive, since=since, detail=detail, login=login)
+        since = before.since if before is not None and before.alive == alive else asked
+        self.pulse = Pulse(
+            asked=asked,
+            alive=alive,
+            since=since,
+            detail=error.message if error is not None else None,
+            login=error is not None and error.kind is ErrorKind.LOGIN,
+        )
         self._on_status(self.pulse)

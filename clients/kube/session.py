@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -359,6 +360,8 @@ def _arrived(error: Exception) -> bool:
 
 
 def _short(error: BaseException) -> str:
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno).lower()
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

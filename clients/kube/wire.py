@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -56,16 +57,40 @@ _page = msgspec.json.Decoder(Page).decode
 _identity = msgspec.json.Decoder(_Identity).decode
 _version = msgspec.json.Decoder(_Version).decode
 
-decode_event = msgspec.json.Decoder(Event).decode
-"""Bytes of a line to an Event; raises msgspec.MsgspecError."""
+_event = msgspec.json.Decoder(Event).decode
+
+
+def decode_event(line: bytes) -> Event:
+    """A line of a watch; raises msgspec.MsgspecError."""
+    try:
+        return _event(line)
+    except msgspec.MsgspecError:
+        return _event(_mended(line))
+
+
+def _mended(body: bytes) -> bytes:
+    """JSON that only a lenient reader takes (half a surrogate pair, text that is not UTF-8) as strict JSON.
+
+    One such string in one object would otherwise cost the whole page or stream. Raises
+    msgspec.DecodeError for what is no JSON at all.
+    """
+    try:
+        return json.dumps(json.loads(body.decode("utf-8", "replace")), ensure_ascii=False).encode(
+            "utf-8", "replace"
+        )
+    except (ValueError, RecursionError):
+        raise msgspec.DecodeError("not JSON") from None
 
 
 def decode_page(body: bytes, what: str) -> Page:
     """A list's body; raises KubeError(kind=protocol) when it is no list (a proxy's page, half a document)."""
     try:
         page = _page(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        page = None
+    except msgspec.MsgspecError:
+        try:
+            page = _page(_mended(body))
+        except msgspec.MsgspecError:
+            page = None
     if page is None or not page.metadata.version:
         shown = "a web page" if body.lstrip()[:1] == b"<" else "something that is no Kubernetes list"
         raise KubeError(f"{what}: answered with {shown}", kind=ErrorKind.PROTOCOL, sent=True)

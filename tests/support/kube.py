@@ -28,9 +28,13 @@ THINGS = ResourceSpec(
     required=True,
 )
 SHORT = Timing(
-    page=3, list_limit=2, idle=0.4, short=0.05, settled=0.3, backoff_first=0.02, backoff_longest=0.1,
+    page=3, list_limit=2, idle=20, short=0.05, settled=0.3, backoff_first=0.02, backoff_longest=0.1,
     denied=0.15, absent=0.15, login=0.15, relist_spread=0.02,
 )  # fmt: skip
+
+
+BRISK = msgspec.structs.replace(SHORT, idle=0.4)
+"""A stream that is silent for less than half a second counts as stuck."""
 
 
 class Thing(Struct):
@@ -169,6 +173,7 @@ async def reflecting(
 
 
 __all__ = [
+    "BRISK",
     "SHORT",
     "THINGS",
     "Notes",

@@ -279,17 +279,15 @@ class Misbehaving:
                     if request.transport is not None:
                         request.transport.abort()
                     return response
-                if (
-                    namespace is None
-                    or json.loads(line_)["object"]["metadata"].get("namespace", namespace) == namespace
-                ):
+                here = f'"namespace": "{namespace}"'.encode()
+                if namespace is None or here in line_ or b'"BOOKMARK"' in line_:
                     await response.write(line_)
         finally:
             self.watchers.remove(queue)
 
 
 def _key(thing: Json) -> tuple[str, str]:
-    return thing["metadata"]["namespace"], thing["metadata"]["name"]
+    return str(thing["metadata"]["namespace"]), str(thing["metadata"]["name"])
 
 
 @asynccontextmanager
