@@ -19,7 +19,7 @@ from clients.serving.changes import Change, ReplicasChange, inverse
 from clients.serving.confirm import ScaleInWord, accepts, confirmation
 from clients.serving.follow import ActorHint
 from clients.serving.guards import Confirmation, Guard, Level
-from clients.serving.operation import Operation, Outcome
+from clients.serving.operation import Count, Operation, Outcome
 from clients.serving.plans import ScalePlan
 from clients.serving.workload import Workload
 from tui.audit import AuditLog, AuditUnavailable, Author, Entry, Intent
@@ -112,7 +112,7 @@ class Scaling:
         if plan.write is None:
             raise NotSent("nothing changes, so nothing is sent")
         if plan.blocked:
-            raise NotSent("; ".join(guard.reason for guard in plan.guards if guard.level is Level.BLOCK))
+            raise NotSent(_blocks(plan))
         if not accepts(plan.confirmation, typed, plan.key.name):
             raise NotSent("not confirmed")
         sending = asyncio.ensure_future(self._send(plan))
@@ -137,13 +137,26 @@ class Scaling:
         except KubeError as error:
             return self._ticket(plan, Result.REFUSED, f"dry run: {error.message}; nothing was changed")
         if checked.blocked:
-            reasons = "; ".join(guard.reason for guard in checked.guards if guard.level is Level.BLOCK)
-            return self._ticket(plan, Result.REFUSED, reasons)
+            return await self._refused(plan, _blocks(checked))
         try:
             return await self._backend.apply(plan)
         except KubeError as error:
             result = Result.UNKNOWN if error.sent else Result.REFUSED
             return self._ticket(plan, result, error.message)
+
+    async def _refused(self, plan: ScalePlan, reasons: str) -> Ticket:
+        """Refused for what it asks, or because the counts are no longer those that the plan was made from."""
+        ticket = self._ticket(plan, Result.REFUSED, reasons)
+        try:
+            now = await self._backend.poll(ticket)
+        except KubeError:
+            return ticket
+        if now is None or count_of(now) == plan.before:
+            return ticket
+        found, was = _words(count_of(now)), _words(plan.before)
+        return self._ticket(
+            plan, Result.CONFLICT, f"changed meanwhile to {found} (was {was}); nothing was applied"
+        )
 
     def _ticket(self, plan: ScalePlan, result: Result, message: str) -> Ticket:
         return Ticket(plan.key, result, self._backend.clock.now(), message)
@@ -244,3 +257,11 @@ class Scaling:
         """Waits until every end is written down."""
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
+
+
+def _blocks(plan: ScalePlan) -> str:
+    return "; ".join(guard.reason for guard in plan.guards if guard.level is Level.BLOCK)
+
+
+def _words(count: Count) -> str:
+    return ", ".join([f"{count.groups} groups", *(f"{role} {replicas}" for role, replicas in count.roles)])

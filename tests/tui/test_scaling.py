@@ -67,6 +67,7 @@ class ScriptedBackend:
         self.sources: tuple[SourceStatus, ...] = ()
         self.asked: list[tuple[str, list[str]]] = []
         self.refusal: Guard | None = None
+        self.groups_now = 2
         self.answer: Callable[[ScalePlan], Ticket] = lambda plan: Ticket(
             KEY, Result.ACCEPTED, self.clock.now(), generation=7, status=200
         )
@@ -119,7 +120,7 @@ class ScriptedBackend:
         return self.answer(plan)
 
     async def poll(self, ticket: Ticket) -> Workload | None:
-        raise NotImplementedError
+        return workload(self.groups_now)
 
     async def close(self) -> None:
         return
@@ -213,6 +214,18 @@ async def test_a_refused_dry_run_is_written_down_and_nothing_is_applied(tmp_path
     assert (ticket.result, ticket.message) == (Result.REFUSED, "replicas must not exceed 16")
     assert [what for what, _ in desk.backend.asked] == ["dry run"]
     assert desk.records()[1]["result"] == "refused"
+
+
+async def test_a_dry_run_refused_for_a_change_meanwhile_is_a_conflict_with_old_and_new(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    desk.backend.refusal = Guard("dry-run", Level.BLOCK, "the test failed")
+    desk.backend.groups_now = 3
+    ticket = await desk.send(2, 4)
+    assert ticket.result is Result.CONFLICT
+    assert "to 3 groups, decode 1 (was 2 groups, decode 1)" in ticket.message
+    assert [what for what, _ in desk.backend.asked] == ["dry run"]
 
 
 @pytest.mark.parametrize(("sent", "result"), [(True, Result.UNKNOWN), (False, Result.REFUSED)])

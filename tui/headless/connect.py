@@ -11,6 +11,7 @@ from clients.clock import Clock, SystemClock
 from clients.kube.backend import KubeBackend
 from clients.kube.config import ClusterConfig, load
 from clients.kube.errors import ErrorKind, KubeError
+from clients.kube.kthena_plan import Asker
 from clients.serving.backend import Backend, GpuTotals
 from clients.serving.events import Event
 from clients.serving.keys import WorkloadKey
@@ -46,12 +47,14 @@ class _WakingSink:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self.arrived = asyncio.Event()
+        self.told: tuple[SourceStatus, ...] = ()
 
     def publish(self, changed: Mapping[WorkloadKey, Workload], removed: Collection[WorkloadKey]) -> None:
         self._fleet.publish(changed, removed)
         self.arrived.set()
 
     def sources(self, statuses: Sequence[SourceStatus]) -> None:
+        self.told = tuple(statuses)
         self._fleet.sources(statuses)
         self.arrived.set()
 
@@ -76,6 +79,11 @@ class Connection:
         self.scaling = scaling
         self._sink = sink
         self._reading = asyncio.ensure_future(backend.run(sink))
+
+    @property
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """Every source as the backend told it last, in step with the workloads of the fleet."""
+        return self._sink.told or self.backend.sources
 
     async def wait(self, seconds: float = _TICK) -> FleetDelta | None:
         """What changed, as soon as something did; ``None`` when nothing did for that long."""
@@ -105,7 +113,7 @@ class Connection:
         end = clock.monotonic() + seconds
         optional_end = end
         while True:
-            sources = self.fleet.view().sources
+            sources = self.sources
             required = [source for source in sources if source.required]
             if required and all(source.state in _ANSWERED for source in required):
                 optional_end = min(optional_end, clock.monotonic() + _OPTIONAL_SECONDS)
@@ -141,30 +149,32 @@ async def connected(start: Start, clock: Clock | None = None) -> AsyncIterator[C
         Stop: the kubeconfig cannot be used, or the login failed.
     """
     base = SystemClock() if clock is None else clock
+    learned = LearnedDurations(StateDir(start.state))
+    with suppress(StateError):  # Without a past there is "no history"; nothing else is lost.
+        learned.load()
     try:
         config = load(start.connect, environ=start.environ, interactive=sys.stdin.isatty())
         backend = await KubeBackend.open(
             config,
+            clock=base,
             namespaces=start.scope(config),
             order=start.settings.kthena_order,
             prices=dict(start.settings.prices),
-            clock=base,
+            durations=learned.durations,
+            asker=Asker(config.context, start.connect.as_user, start.connect.as_groups),
         )
     except KubeError as error:
         code = Exit.USAGE if error.kind is ErrorKind.CONFIG else Exit.UNREACHABLE
         raise Stop(code, error.message) from None
-    learned = LearnedDurations(StateDir(start.state))
-    with suppress(StateError):  # Without a past there is "no history"; nothing else is lost.
-        learned.load()
-    audit = AuditLog.in_directories(start.state, start.runtime, base)
     scaling = Scaling(
         backend,
-        audit,
+        AuditLog.in_directories(start.state, start.runtime, base),
         Author(login_name(), config.context, start.connect.as_user),
         Policy(start.mode(config.context), start.settings.confirm_scale_in),
     )
     fleet = Fleet(
         base,
+        times=lambda cluster: backend.clock,
         durations=learned.durations,
         actor=scaling.actor,
         ended=scaling.operation_ended,

@@ -26,7 +26,7 @@ async def get(arguments: Namespace, start: Start, output: Output) -> Exit:
             output.lines([_json(connection, shown)])
         else:
             output.lines(_table(connection, shown, output.width, detailed=name is not None))
-        for line in source_lines(connection.fleet.view().sources):
+        for line in source_lines(connection.sources):
             output.note(line)
         return Exit.DONE if whole else Exit.UNREACHABLE
 
@@ -40,8 +40,7 @@ def _shown(connection: Connection, name: str | None, whole: bool) -> list[Worklo
 
 
 def _json(connection: Connection, shown: list[Workload]) -> str:
-    view = connection.fleet.view()
-    return escaped_json(snapshot(shown, view.sources, connection.backend.clock, connection.remaining))
+    return escaped_json(snapshot(shown, connection.sources, connection.backend.clock, connection.remaining))
 
 
 def _table(connection: Connection, shown: list[Workload], width: int | None, *, detailed: bool) -> list[str]:

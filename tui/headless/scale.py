@@ -10,7 +10,7 @@ from clients.kube.errors import ErrorKind, KubeError
 from clients.serving.backend import Result, Ticket
 from clients.serving.changes import ReplicasChange
 from clients.serving.eta import spell
-from clients.serving.guards import Confirmation
+from clients.serving.guards import Confirmation, Level
 from clients.serving.operation import Operation, Outcome
 from clients.serving.phase import Phase
 from clients.serving.plain import plain
@@ -80,8 +80,6 @@ class _Run:
             plan = await self._connection.scaling.plan(workload, change)
         except KubeError as error:
             return self._fail(_code(error), error.message)
-        except ValueError as error:
-            return self._fail(Exit.USAGE, plain(str(error)))
         self._plan = plan
         if self._given.get("dry_run"):
             return await self._dry_run(plan)
@@ -97,7 +95,7 @@ class _Run:
             list(connection.fleet.view().workloads.values()), self._given["name"], whole=whole
         )
         if found is None or not whole:
-            lines = source_lines(connection.fleet.view().sources)
+            lines = source_lines(connection.sources)
             raise Stop(Exit.UNREACHABLE, "\n".join(lines) or "the cluster did not answer in time")
         return found
 
@@ -110,13 +108,13 @@ class _Run:
         self._plan = plan
         self._say_plan(plan)
         if plan.blocked:
-            return self._fail(Exit.STOPPED, "dry run: blocked; nothing was changed")
+            return self._fail(_blocked(plan), "dry run: blocked; nothing was changed")
         self._say("dry run: the server would take it; nothing was changed")
         return Exit.DONE
 
     async def _send(self, plan: ScalePlan) -> Exit:
         if plan.blocked:
-            return self._fail(Exit.STOPPED, "stopped by a guard; nothing was sent")
+            return self._fail(_blocked(plan), "stopped by a guard; nothing was sent")
         typed = await self._confirmation(plan)
         try:
             ticket = await self._connection.scaling.send(plan, typed=typed)
@@ -258,7 +256,17 @@ def _code(error: KubeError) -> Exit:
         ErrorKind.LOGIN,
         ErrorKind.THROTTLED,
     )
+    if error.kind is ErrorKind.INVALID:
+        return Exit.USAGE
     return Exit.UNREACHABLE if error.kind in lost else Exit.FAILED
+
+
+def _blocked(plan: ScalePlan) -> Exit:
+    """A missing right is "not allowed", another count than ``--current`` a conflict, all else a guard."""
+    ids = {guard.id for guard in plan.guards if guard.level is Level.BLOCK}
+    if "right" in ids:
+        return Exit.UNREACHABLE
+    return Exit.FAILED if "current" in ids else Exit.STOPPED
 
 
 def _carries(ended: Operation, plan: ScalePlan, ticket: Ticket | None) -> bool:

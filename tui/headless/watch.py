@@ -55,7 +55,7 @@ async def _the_one(connection: Connection, name: str, output: Output) -> Workloa
 
 
 def _note_sources(connection: Connection, output: Output) -> None:
-    for line in source_lines(connection.fleet.view().sources):
+    for line in source_lines(connection.sources):
         output.note(line)
 
 
