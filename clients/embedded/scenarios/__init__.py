@@ -1,0 +1,1 @@
+"""What the embedded cluster holds at its start and what happens in it: one module a scenario."""

@@ -1,0 +1,16 @@
+"""Nodes, and nothing on them."""
+
+from __future__ import annotations
+
+from clients.embedded.cluster import Cluster
+from clients.embedded.scenarios.ground import add_nodes
+from clients.embedded.scenarios.scenario import Scenario, Size
+
+__all__ = ["SCENARIO"]
+
+
+def _fill(cluster: Cluster, _size: Size) -> None:
+    add_nodes(cluster, 16)
+
+
+SCENARIO = Scenario(_fill)

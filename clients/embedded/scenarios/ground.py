@@ -1,0 +1,62 @@
+"""The ground of the scenarios: nodes with images on them, and pods that belong to no workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clients.embedded.apiserver.objects import Json
+from clients.embedded.cluster import Cluster
+from clients.embedded.nodes import node_object
+from clients.embedded.quantity import GPU
+from clients.embedded.servings import Serving
+
+__all__ = ["DAY", "HOUR", "add_nodes", "notebook", "plant_all"]
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+_PRELOADED = ("docker.io/vllm/vllm-openai:v0.11.0", "ghcr.io/volcano-sh/downloader:v1.0.0")
+
+
+def add_nodes(cluster: Cluster, count: int, *, pods_limit: int = 110) -> None:
+    """GPU nodes with 8 GPUs each, some weeks old, with the usual images on them."""
+    width = max(2, len(str(count - 1)))
+    objects = []
+    for index in range(count):
+        made = node_object(f"gpu-node-{index:0{width}d}", index)
+        for amounts in (made["status"]["capacity"], made["status"]["allocatable"]):
+            amounts["pods"] = str(pods_limit)
+        objects.append(made)
+    with cluster.clock.held_at(cluster.clock.now() - 40 * DAY):
+        cluster.nodes.create(objects)
+    for node in cluster.nodes:
+        node.images.update(_PRELOADED)
+
+
+def plant_all(cluster: Cluster, plans: Sequence[Serving]) -> None:
+    """Plants ModelServings, the first the oldest: between two weeks and some hours."""
+    cluster.namespaces(sorted({plan.namespace for plan in plans}))
+    for index, plan in enumerate(plans):
+        share = (index + 1) / (len(plans) + 1)
+        cluster.ground.plant(plan, 14 * DAY * (1 - share) + 3 * HOUR)
+
+
+def notebook(namespace: str, name: str, gpus: int) -> Json:
+    """A pod of no workload that holds GPUs all the same."""
+    return {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": "notebook"}},
+        "spec": {
+            "containers": [
+                {
+                    "name": "notebook",
+                    "image": "quay.io/jupyter/pytorch-notebook:cuda12-latest",
+                    "resources": {
+                        "limits": {GPU: str(gpus)},
+                        "requests": {"cpu": "8", "memory": "64Gi", GPU: str(gpus)},
+                    },
+                }
+            ]
+        },
+    }
