@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -13,10 +13,11 @@ from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
 from tui.dialogs.base import Dialog
 from tui.dialogs.choices import ALL, context_dialog, namespace_dialog, quit_dialog
+from tui.dialogs.palette import Entry, PaletteDialog
 from tui.door import DataError, Door
 from tui.frames import Pace
 from tui.needs import Need
-from tui.palette import ConsoleCommands, Palette
+from tui.palette import entries
 from tui.screens.base import ConsoleScreen
 from tui.screens.fleet import FleetScreen
 from tui.screens.help import help_text
@@ -39,12 +40,10 @@ def mouse_default(environ: Mapping[str, str]) -> bool:
 class Console(TerminalApp[int]):
     """The Textual application. Everything it knows comes through its door."""
 
-    COMMANDS: ClassVar[Any] = {ConsoleCommands}
     BINDINGS: ClassVar[list[BindingType]] = []
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = ""
     CSS = """
-    Screen { background: $background; color: $foreground; }
     .-old { opacity: 60%; }
     """
 
@@ -150,7 +149,15 @@ class Console(TerminalApp[int]):
 
     def action_command(self) -> None:
         """The palette."""
-        self.push_screen(Palette(placeholder="a command, ns NAME, ctx NAME, or a workload"))
+        self.push_screen(PaletteDialog(self.session, tuple(entries(self, self.top))), self._run_entry)
+
+    async def _run_entry(self, entry: Entry | None) -> None:
+        if entry is not None and entry.reason is not None:
+            self.tell(entry.reason)
+        elif entry is not None:
+            done = entry.run()
+            if isinstance(done, Awaitable):
+                await done
 
     async def action_quit(self) -> None:
         """Ends the console; asks while an operation of mine runs."""
@@ -170,7 +177,7 @@ class Console(TerminalApp[int]):
 
     def action_help(self) -> None:
         """The table of keys."""
-        text = help_text(self.top.place, read_only=self.session.read_only)
+        text = help_text(self.top.place, self.size.width - 2, read_only=self.session.read_only)
 
         async def read() -> str:
             return text

@@ -138,7 +138,12 @@ def pairs(place: Place) -> list[tuple[str, str]]:
 
 def key_line(place: Place, *, writes: bool = True) -> tuple[Key, ...]:
     """The keys for the bottom line, most important first; without those that write where nothing may be."""
-    keys = [key for key in in_place(place) if key.line and (writes or not key.writes)]
+    home = place is Place.FLEET
+    keys = [
+        key
+        for key in in_place(place)
+        if key.line and (writes or not key.writes) and not (home and key.id == "back")
+    ]
     return tuple(sorted(keys, key=lambda key: key.line))
 
 

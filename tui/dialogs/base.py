@@ -21,9 +21,9 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
     AUTO_FOCUS = ""
     DEFAULT_CSS = """
-    Dialog { align: center middle; background: $background 0%; }
+    Dialog { align: center middle; background: transparent; }
     Dialog > #box {
-        width: 90%; max-width: 104; height: auto; max-height: 100%;
+        width: 100%; max-width: 104; height: auto; max-height: 100%;
         border: ascii $primary; padding: 0 1; background: $surface;
     }
     """

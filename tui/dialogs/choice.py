@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.widgets import Static
 
@@ -15,6 +16,7 @@ from tui.dialogs.base import Dialog
 from tui.keys import Place
 from tui.screens.bindings import bindings
 from tui.session import Session
+from widgets.cells import width
 from widgets.lines import LineWidget, Piece, strip
 from widgets.theme import Look
 
@@ -39,13 +41,17 @@ class ChoiceList(LineWidget):
     ChoiceList { height: auto; max-height: 24; }
     """
 
-    def __init__(self, look: Look, choices: Sequence[Choice], at: int = 0) -> None:
+    def __init__(
+        self, look: Look, choices: Sequence[Choice], at: int = 0, *, label: int | None = None
+    ) -> None:
+        """``label``: cells for labels; the longest one's if not given."""
         super().__init__(look)
         self.choices = tuple(choices)
         self.at = max(0, min(at, len(self.choices) - 1))
-        self._label = max((len(plain(choice.label)) for choice in self.choices), default=0)
+        longest = max((width(plain(choice.label)) for choice in self.choices), default=0)
+        self._label = longest if label is None else label
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """One row a choice."""
         del container, viewport, width
         return max(1, len(self.choices))
@@ -83,7 +89,8 @@ class ChoiceList(LineWidget):
         cursor = self.look.glyphs.cursor if row == self.at else " "
         mark = self.look.glyphs.picked if choice.picked else " "
         style = styles.normal if choice.enabled else styles.dim
-        label = plain(choice.label).ljust(min(self._label, max(0, cells - 4)))
+        label = plain(choice.label)
+        label += " " * max(0, min(self._label, cells - 4) - width(label))
         line: list[Piece] = [(cursor + mark + " ", styles.accent), (label, style)]
         if choice.note:
             line.append(("  " + plain(choice.note), styles.dim))
