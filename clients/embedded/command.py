@@ -64,6 +64,9 @@ def _rate(text: str) -> float:
     return value
 
 
+_rate.__name__ = "number"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="servegrid embedded",
@@ -71,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "local user can reach it; it holds nothing real.",
     )
     parser.add_argument(
-        "--kubeconfig", required=True, metavar="FILE", help="written for its clients, mode 0600"
+        "--kubeconfig", type=_path, required=True, metavar="FILE", help="written for its clients, mode 0600"
     )
     parser.add_argument(
         "--port", type=_at_least(0, 65535), default=0, metavar="P", help="0 (default): a free one"

@@ -222,7 +222,7 @@ class Kubelets:
         yield work.rng.uniform(0.5, 1.2)
         run.ip = self._next_address(work.node)
         for container in run.init:
-            yield from self._pull(work, container)
+            yield from self._fetch(work, container)
             container.run(clock.now())
             self._write(work)
             yield work.rng.uniform(3.0, 6.0)
@@ -237,10 +237,11 @@ class Kubelets:
         yield from self._serve(work)
 
     def _pull(self, work: _Work, container: ContainerRun) -> Steps:
+        """The engine's image: it may be one that cannot be had."""
         namespace, name = work.run.key
-        image, node = container.image, work.node
+        image, clock = container.image, self._engine.clock
         tries = 0
-        while (fault := self._image_fault(namespace, name)) is not None:
+        while (fault := self._faults.find(FaultKind.IMAGE, namespace, name, clock.now())) is not None:
             message = fault.message or f'failed to pull and unpack image "{image}": not found'
             self._tell(
                 work, "Failed", f'Failed to pull image "{image}": {message}', "Warning", container.name
@@ -254,6 +255,10 @@ class Kubelets:
             self._tell(work, "BackOff", back_off, "Normal", container.name)
             yield min(_BACKOFF_MOST, 10.0 * 2.0**tries)
             tries += 1
+        yield from self._fetch(work, container)
+
+    def _fetch(self, work: _Work, container: ContainerRun) -> Steps:
+        image, node = container.image, work.node
         if image in node.images:
             self._tell(
                 work, "Pulled", f'Container image "{image}" already present on machine', part=container.name
@@ -267,9 +272,6 @@ class Kubelets:
         took = f"{seconds:.3f}s ({seconds:.3f}s including waiting)"
         message = f'Successfully pulled image "{image}" in {took}. Image size: {int(size * 1e9)} bytes.'
         self._tell(work, "Pulled", message, part=container.name)
-
-    def _image_fault(self, namespace: str, name: str) -> Fault | None:
-        return self._faults.find(FaultKind.IMAGE, namespace, name, self._engine.clock.now())
 
     def _next_address(self, node: Node) -> str:
         number = self._addresses[node.name] = (self._addresses.get(node.name, 1) + 1) % 250
