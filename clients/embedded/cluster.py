@@ -69,6 +69,7 @@ class Cluster:
         """Lets everything act from now on."""
         self.nodes.start()
         self.kthena.start(quiet=True)
+        self.endpoints.start()
         self.autoscaler.start()
 
     def run_for(self, seconds: float) -> None:

@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _told(error: OSError, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"port {port} of 127.0.0.1 is taken"
-    return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    return error.strerror or str(error)
 
 
 def application(cluster: Cluster, identity: Identity | None = None) -> web.Application:
@@ -222,12 +222,14 @@ def kubeconfig(server: str, tokens: dict[str, str]) -> Json:
 
 def _write_private(path: Path, content: Json) -> None:
     """Writes by rename, so that nobody reads half of it or with wider rights. JSON is YAML too."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    name = None
     try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2)
         os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+    except OSError as error:
+        if name is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error

@@ -51,10 +51,13 @@ class Endpoints:
         self._services: dict[_Key, _Service] = {}
         self._by_label: dict[tuple[str, str, str], set[_Key]] = {}
         self._dirty: set[_Key] = set()
-        for obj in store.list("services"):
-            self._service_changed("ADDED", obj)
+        self._started = False
         store.subscribe("services", self._service_changed)
         store.subscribe("pods", self._pod_changed)
+
+    def start(self) -> None:
+        """From now on a new service may find pods that were there before it."""
+        self._started = True
 
     def _service_changed(self, change: str, obj: Json) -> None:
         meta, spec = obj["metadata"], obj.get("spec") or {}
@@ -68,7 +71,7 @@ class Endpoints:
         self._by_label.setdefault(self._index_of(key, service), set()).add(key)
         if known is not None and known.selector == service.selector:
             service.members = known.members
-        else:
+        elif self._started:
             for pod in self._store.list("pods", key[0], service.selector):
                 self._place(service, pod)
         self._touch(key)

@@ -158,7 +158,8 @@ class KthenaController:
             if key in self._again:
                 self._again.discard(key)
                 self.enqueue(key)
-            self._work()
+            if self._queue:
+                self._engine.after(0.0, lambda: self._work() if life == self._life else None)
 
         run_steps(self._engine, guarded(), done)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from fractions import Fraction
 
-from clients.embedded.apiserver.objects import Json
+from clients.embedded.apiserver.objects import Json, decode, encode
 from clients.embedded.controllers.kthena_labels import (
     API_VERSION,
     ENTRY,
@@ -78,7 +77,8 @@ def pod(
     if serving.scheduler == "volcano":
         annotations[POD_GROUP_ANNOTATION] = group
         annotations[TASK_ANNOTATION] = replica
-    spec: Json = copy.deepcopy(template.get("spec") or {})
+    # Through JSON: several times faster than copy.deepcopy.
+    spec: Json = decode(encode(template.get("spec") or {}))
     spec["schedulerName"] = serving.scheduler
     injected = [
         {"name": "GROUP_SIZE", "value": str(role.pods)},
