@@ -60,7 +60,13 @@ class ApiServer:
     """Answers every request of one cluster."""
 
     def __init__(
-        self, store: Store, *, identity: Identity, clock: Clock, clock_rate: Callable[[], float]
+        self,
+        store: Store,
+        *,
+        identity: Identity,
+        clock: Clock,
+        clock_rate: Callable[[], float],
+        bookmark_seconds: float,
     ) -> None:
         self._store = store
         self._identity = identity
@@ -69,7 +75,7 @@ class ApiServer:
         tables = Tables(clock)
         self._reader = Reader(store, tables)
         self._writer = Writer(store)
-        self._streams = Streams(store, self._responder, tables)
+        self._streams = Streams(store, self._responder, tables, bookmark_seconds=bookmark_seconds)
         self._logs = Logs(self._responder, clock.now)
         self._proxy = Proxy(self._responder)
 
@@ -337,10 +343,18 @@ def make_app(
     extra_routes: ExtraRoutes | None = None,
     logs: LogSource | None = None,
     proxy: ProxySource | None = None,
+    bookmark_seconds: float = 60.0,
 ) -> web.Application:
-    """The application. ``extra_routes`` may add paths of its own before the API's catch-all."""
+    """The application. ``extra_routes`` may add paths of its own before the API's catch-all.
+
+    ``clock_rate`` is cluster seconds per second, told in ``/version``; ``bookmark_seconds`` are real ones.
+    """
     server = ApiServer(
-        store, identity=identity or Identity(), clock=clock or store.clock, clock_rate=clock_rate
+        store,
+        identity=identity or Identity(),
+        clock=clock or store.clock,
+        clock_rate=clock_rate,
+        bookmark_seconds=bookmark_seconds,
     )
     if logs is not None:
         server.set_log_source(logs)

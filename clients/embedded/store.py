@@ -264,6 +264,9 @@ class Store:
                 at=timestamp(self.clock.now()),
             )
             record = make_record(definition, obj, self._rv + 1, previous)
+        if dry_run:
+            metadata["resourceVersion"] = str(previous.rv)
+            return obj
         self._rv += 1
         metadata["resourceVersion"] = str(self._rv)
         if (

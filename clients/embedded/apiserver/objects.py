@@ -11,7 +11,9 @@ __all__ = ["Json", "at_path", "decode", "encode", "micro_time", "put_path", "tim
 
 Json: TypeAlias = dict[str, Any]
 
-encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder(order="deterministic").encode
+"""JSON with keys in order: equal objects give equal bytes, so a write that changes nothing is seen."""
+
 decode = msgspec.json.Decoder().decode
 
 

@@ -11,6 +11,8 @@ __all__ = ["document_v2", "document_v3", "index_v3"]
 
 _INFO: Json = {"title": "Kubernetes", "version": "v1.36.0"}
 _OPTIONS = ("dryRun", "fieldManager", "fieldValidation")
+# Strategic merge is left out although built-in kinds take it: kubectl would then look for merge keys in
+# these schemas instead of in the types that it knows.
 _WRITES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 
 
@@ -88,11 +90,10 @@ def document_v3(registry: Registry, path: str) -> Json | None:
                 "post": operation("post", ("application/json",), answer, parameters=options, **kind)
             }
         if "patch" in resource.verbs:
-            patching = _WRITES if resource.custom else (*_WRITES, "application/strategic-merge-patch+json")
             paths[place + "/{name}"] = {
                 "get": operation("get", (), answer, **kind),
                 "put": operation("put", ("application/json",), answer, parameters=options, **kind),
-                "patch": operation("patch", patching, answer, parameters=options, **kind),
+                "patch": operation("patch", _WRITES, answer, parameters=options, **kind),
                 "delete": operation("delete", (), answer, **kind),
             }
     return {"openapi": "3.0.0", "info": _INFO, "paths": paths, "components": {"schemas": schemas}}

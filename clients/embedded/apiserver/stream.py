@@ -24,7 +24,6 @@ from clients.embedded.store import Store
 
 __all__ = ["Streams"]
 
-_BOOKMARK_EVERY = 60.0
 _LAST_BOOKMARK = 2.0
 _QUEUE = 20_000
 _BATCH = 500
@@ -87,8 +86,11 @@ class _Watcher:
 class Streams:
     """All watches of one server."""
 
-    def __init__(self, store: Store, responder: Responder, tables: Tables) -> None:
+    def __init__(
+        self, store: Store, responder: Responder, tables: Tables, *, bookmark_seconds: float
+    ) -> None:
         self._store = store
+        self._bookmark_seconds = bookmark_seconds
         self._responder = responder
         self._tables = tables
         self._watchers: dict[str, list[_Watcher]] = {}
@@ -178,7 +180,7 @@ class Streams:
         bookmarks: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
-        bookmark_at = loop.time() + _BOOKMARK_EVERY
+        bookmark_at = loop.time() + self._bookmark_seconds
         last = deadline - _LAST_BOOKMARK if deadline - loop.time() > 5 * _LAST_BOOKMARK else None
         queue = watcher.queue
         while True:
@@ -197,7 +199,7 @@ class Streams:
             if bookmarks and (now >= bookmark_at or (last is not None and now >= last)):
                 if last is not None and now >= last:
                     last = None
-                bookmark_at = now + _BOOKMARK_EVERY
+                bookmark_at = now + self._bookmark_seconds
                 await response.write(lines.bookmark(max(self._store.version, since)))
                 continue
             until = min(deadline, bookmark_at, last if last is not None else deadline)

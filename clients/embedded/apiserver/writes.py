@@ -148,9 +148,8 @@ class Writer:
 
     def replace(self, target: Target, obj: Json, options: WriteOptions) -> Outcome:
         """PUT. Raises ApiError 400, 404, 409, 422."""
-        record = self._current(target)
         if target.subresource == "scale":
-            return self._write_scale(target, record, obj, options)
+            return self._write_scale(target, self._current(target), obj, options)
         self._check_type(target, obj)
         obj = self._incoming(target, obj)
         metadata, definition = obj["metadata"], target.resource
@@ -162,7 +161,7 @@ class Writer:
             why = "Invalid value: 0: must be specified for an update"
             cause = Cause("FieldValueInvalid", why, "metadata.resourceVersion")
             raise invalid(definition.group, definition.kind, target.name or "", [cause])
-        return self._update(target, record, obj, options)
+        return self._update(target, self._current(target), obj, options)
 
     def patch(self, target: Target, media: str, patch: Any, options: WriteOptions) -> Outcome:
         """PATCH of any type. Raises ApiError 400, 404, 409, 415, 422."""

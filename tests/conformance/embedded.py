@@ -1,0 +1,62 @@
+"""The embedded server on a thread of its own, reached over HTTP like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+from clients.clock import SystemClock
+from clients.embedded.api import make_app, serve
+from clients.embedded.apiserver.access import Identity, namespace_account, viewer_account
+from clients.embedded.apiserver.podaccess import LogQuery, ProxyAnswer, ProxyRequest
+from clients.embedded.store import Store
+from tests.conformance.client import Target
+
+_NS = "ns-only"
+
+
+async def _lines(query: LogQuery) -> AsyncIterator[tuple[float, str]]:
+    """Five lines of the past; when following, one that comes later."""
+    told = [f"{query.container} line {i}" for i in range(5)]
+    stamped = [(1_700_000_000.0 + i, line) for i, line in enumerate(told)]
+    for at, line in stamped[-query.tail :] if query.tail else stamped:
+        yield at, line
+    if query.follow:
+        await asyncio.sleep(0.05)
+        yield 1_700_000_100.0, f"{query.container} later"
+
+
+async def _behind(asked: ProxyRequest) -> ProxyAnswer:
+    """Answers with what was asked; the status is in the path."""
+    told = f"{asked.method} {asked.resource} {asked.name} {asked.port} {asked.path} {asked.query}"
+    status = 418 if asked.path.startswith("/teapot") else 200
+    return ProxyAnswer(status, {"Content-Type": "text/x-told"}, told.encode() + asked.body)
+
+
+def start_embedded() -> Iterator[Target]:
+    """Serves until the generator is closed."""
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    ports: list[int] = []
+
+    async def run() -> None:
+        store = Store(SystemClock())
+        store.create("namespaces", {"metadata": {"name": _NS}}, manager="setup")
+        identity = Identity({"viewer-token": viewer_account(), "ns-token": namespace_account(_NS)})
+        runner, port = await serve(make_app(store, identity=identity, logs=_lines, proxy=_behind))
+        ports.append(port)
+        ready.set()
+        await stop.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield Target("embedded", f"http://127.0.0.1:{ports[0]}", "", "viewer-token", "ns-token", _NS)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()

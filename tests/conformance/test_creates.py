@@ -1,0 +1,222 @@
+"""Behaviours 14 to 19: creating, refusing to create, and what is not found."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.conformance.client import Api, causes, config_map, pod, serving
+
+
+def test_14_create_fills_the_metadata(api: Api) -> None:
+    body = serving("a") | {"status": {"replicas": 7}}
+    made = api.post(api.servings(), body)
+    assert made.status_code == 201
+    metadata = made.json()["metadata"]
+    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f-]{27}", metadata["uid"])
+    assert metadata["resourceVersion"].isdigit()
+    assert metadata["generation"] == 1
+    assert metadata["namespace"] == api.namespace
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", metadata["creationTimestamp"])
+    assert "status" not in made.json()
+
+
+def test_14_create_says_who_owns_the_fields(api: Api) -> None:
+    metadata = api.make(api.servings(), serving("a"))["metadata"]
+    (entry,) = metadata["managedFields"]
+    assert (entry["manager"], entry["operation"]) == ("conformance", "Update")
+    assert "f:replicas" in entry["fieldsV1"]["f:spec"]
+    patched = api.patch(
+        api.servings("a"), "application/merge-patch+json", {"spec": {"replicas": 3}}, fieldManager="other"
+    ).json()["metadata"]["managedFields"]
+    owners = {e["manager"] for e in patched if "f:replicas" in e["fieldsV1"].get("f:spec", {})}
+    assert owners == {"other"}
+
+
+def test_14_defaults_of_the_schema(api: Api) -> None:
+    spec = api.make(api.servings(), serving("a", None))["spec"]
+    assert (spec["replicas"], spec["schedulerName"], spec["recoveryPolicy"]) == (1, "volcano", "RoleRecreate")
+    (role,) = spec["template"]["roles"]
+    assert (role["replicas"], role["maxUnavailable"]) == (1, 1)
+    assert spec["template"]["restartGracePeriodSeconds"] == 0
+
+
+def test_15_create_again(api: Api) -> None:
+    api.make(api.servings(), serving("a"))
+    answer = api.post(api.servings(), serving("a"))
+    assert (answer.status_code, answer.json()["reason"]) == (409, "AlreadyExists")
+
+
+def test_15_missing_namespace(api: Api) -> None:
+    path = api.core("configmaps").replace(api.namespace, "no-such-place")
+    answer = api.post(path, config_map("a"))
+    assert (answer.status_code, answer.json()["details"]["kind"]) == (404, "namespaces")
+
+
+def test_15_namespace_mismatch(api: Api) -> None:
+    body = config_map("a")
+    body["metadata"]["namespace"] = "elsewhere"
+    assert api.post(api.core("configmaps"), body).status_code == 400
+
+
+def test_15_version_set_on_create(api: Api) -> None:
+    body = config_map("a")
+    body["metadata"]["resourceVersion"] = "5"
+    assert api.post(api.core("configmaps"), body).status_code == 500
+
+
+def test_15_generated_name(api: Api) -> None:
+    body = config_map("a")
+    body["metadata"] = {"generateName": "gen-"}
+    made = api.make(api.core("configmaps"), body)
+    assert re.fullmatch(r"gen-[a-z0-9]{5}", made["metadata"]["name"])
+
+
+def _role(**changes: Any) -> dict[str, Any]:
+    body = serving("a")
+    (role,) = body["spec"]["template"]["roles"]
+    role.update(changes)
+    return body
+
+
+def _without_template() -> dict[str, Any]:
+    body = serving("a")
+    del body["spec"]["template"]
+    return body
+
+
+def _with_roles(count: int, name: str = "role-{}") -> dict[str, Any]:
+    body = serving("a")
+    (role,) = body["spec"]["template"]["roles"]
+    body["spec"]["template"]["roles"] = [{**role, "name": name.format(i)} for i in range(count)]
+    return body
+
+
+def _policy() -> dict[str, Any]:
+    body = serving("a")
+    body["spec"]["recoveryPolicy"] = "Sometimes"
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (serving("Bad_Name"), ("FieldValueInvalid", "metadata.name")),
+        (_role(replicas="two"), ("FieldValueTypeInvalid", "spec.template.roles[0].replicas")),
+        (_role(name="much-too-long-a-name"), ("FieldValueTooLong", "spec.template.roles[0].name")),
+        (_role(name="-x"), ("FieldValueInvalid", "spec.template.roles[0].name")),
+        (_without_template(), ("FieldValueRequired", "spec.template")),
+        (_with_roles(5), ("FieldValueTooMany", "spec.template.roles")),
+        (_with_roles(2, "same"), ("FieldValueInvalid", "spec.template.roles")),
+        (_policy(), ("FieldValueNotSupported", "spec.recoveryPolicy")),
+    ],
+    ids=["name", "type", "length", "pattern", "required", "items", "rule", "enum"],
+)
+def test_16_invalid_objects(api: Api, body: dict[str, Any], cause: tuple[str, str]) -> None:
+    answer = api.post(api.servings(), body)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
+    assert cause in causes(answer)
+    assert answer.json()["details"]["kind"] == "ModelServing"
+
+
+def test_16_rules_about_changes(api: Api) -> None:
+    body = serving("a")
+    body["spec"]["template"]["gangPolicy"] = {"minRoleReplicas": {"decode": 1}}
+    made = api.make(api.servings(), body)
+    merge = "application/merge-patch+json"
+    change: dict[str, Any] = {"spec": {"template": {"gangPolicy": {"minRoleReplicas": {"decode": 2}}}}}
+    answer = api.patch(api.servings("a"), merge, change)
+    assert (answer.status_code, causes(answer)) == (
+        422,
+        {("FieldValueInvalid", "spec.template.gangPolicy.minRoleReplicas")},
+    )
+    answer = api.patch(api.servings("a"), merge, {"spec": {"template": {"gangPolicy": None}}})
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueInvalid", "spec.template")})
+    assert api.get(api.servings("a")).json() == made
+
+
+def test_16_bad_labels(api: Api) -> None:
+    answer = api.post(api.core("configmaps"), config_map("a", bad="no spaces, please"))
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueInvalid", "metadata.labels")})
+
+
+def test_16_malformed_json(api: Api) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = api.http.post(api.servings(), content=b'{"kind": ', headers=headers)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
+
+
+def test_16_wrong_kind(api: Api) -> None:
+    body = serving("a") | {"kind": "Pod"}
+    assert api.post(api.servings(), body).status_code == 400
+    body = serving("a") | {"apiVersion": "workload.serving.volcano.sh/v9"}
+    assert api.post(api.servings(), body).status_code == 400
+
+
+def test_17_dry_run_stores_nothing(api: Api) -> None:
+    version = api.version(api.servings())
+    made = api.post(api.servings(), serving("a"), dryRun="All")
+    assert (made.status_code, made.json()["spec"]["schedulerName"]) == (201, "volcano")
+    assert api.get(api.servings("a")).status_code == 404
+    api.make(api.servings(), serving("sentinel"))
+    (event,) = api.watch(api.servings(), count=1, resourceVersion=version)
+    assert event["object"]["metadata"]["name"] == "sentinel"
+
+
+def test_17_dry_run_of_other_writes(api: Api) -> None:
+    made = api.make(api.servings(), serving("a"))
+    merge = "application/merge-patch+json"
+    tried = api.patch(api.servings("a"), merge, {"spec": {"replicas": 9}}, dryRun="All")
+    assert (tried.status_code, tried.json()["spec"]["replicas"]) == (200, 9)
+    assert api.patch(api.servings("a"), merge, {"spec": {"replicas": "x"}}, dryRun="All").status_code == 422
+    assert api.delete(api.servings("a"), dryRun="All").status_code == 200
+    assert api.get(api.servings("a")).json() == made
+
+
+def test_18_unknown_fields(api: Api) -> None:
+    body = serving("a")
+    body["spec"]["bogus"] = 1
+    strict = api.post(api.servings(), body, fieldValidation="Strict")
+    assert (strict.status_code, strict.json()["reason"]) == (400, "BadRequest")
+    assert 'unknown field "spec.bogus"' in strict.json()["message"]
+    warned = api.post(api.servings(), body, fieldValidation="Warn")
+    assert warned.status_code == 201
+    assert warned.headers["warning"].startswith('299 - "unknown field')
+    assert "bogus" not in warned.json()["spec"]
+    body["metadata"]["name"] = "b"
+    quiet = api.post(api.servings(), body, fieldValidation="Ignore")
+    assert (quiet.status_code, "warning" in quiet.headers) == (201, False)
+
+
+def test_18_pod_templates_pass_whole(api: Api) -> None:
+    body = serving("a")
+    (role,) = body["spec"]["template"]["roles"]
+    role["entryTemplate"]["spec"]["somethingNew"] = {"deep": [1, 2]}
+    made = api.post(api.servings(), body, fieldValidation="Strict")
+    assert made.status_code == 201
+    (role,) = made.json()["spec"]["template"]["roles"]
+    assert role["entryTemplate"]["spec"]["somethingNew"] == {"deep": [1, 2]}
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_19_missing_objects(api: Api, method: str) -> None:
+    answer = api.http.request(method, api.servings("nobody"))
+    details = {"name": "nobody", "group": "workload.serving.volcano.sh", "kind": "modelservings"}
+    assert (answer.status_code, answer.json()["reason"]) == (404, "NotFound")
+    assert answer.json()["details"] == details
+    answer = api.http.request(method, api.core("pods", "nobody"))
+    assert answer.json()["details"] == {"name": "nobody", "kind": "pods"}
+
+
+def test_19_create_on_a_name(api: Api) -> None:
+    answer = api.post(api.core("configmaps", "a"), config_map("a"))
+    assert answer.status_code == 405
+
+
+def test_16_pods_need_containers(api: Api) -> None:
+    body = pod("a")
+    body["spec"]["containers"] = []
+    answer = api.post(api.core("pods"), body)
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueRequired", "spec.containers")})
