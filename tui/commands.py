@@ -39,8 +39,8 @@ def _console(arguments: Namespace, start: Start, output: Output) -> Exit:
     if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
         watch = importlib.import_module("tui.headless.watch")
         return loop.run(watch.plain_console(start, output))
-    console = importlib.import_module("tui.app")
-    return Exit(console.run_console(start))
+    console = importlib.import_module("tui.console")
+    return Exit(console.run(start))
 
 
 def _demo(arguments: Namespace, environ: Mapping[str, str]) -> Exit:

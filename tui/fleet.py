@@ -55,27 +55,10 @@ class FleetDelta(Struct, frozen=True):
 class Fleet:
     """Takes what backends deliver, follows operations, tells events; see the module's text."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        times: Callable[[str], Clock] | None = None,
-        durations: Durations,
-        actor: Callable[[Workload | None, Workload], ActorHint | None] = lambda before, after: None,
-        ended: Callable[[Operation], None] = lambda operation: None,
-        limit: float = DEFAULT_LIMIT,
-    ) -> None:
-        """``actor`` tells who asked for a change, from the audit log; ``ended`` hears of finished operations.
-
-        ``clock`` is this machine's, ``times`` gives each cluster's own. ``limit`` is in cluster seconds,
-        after which an operation is given up.
-        """
+    def __init__(self, clock: Clock) -> None:
+        """``clock`` is this machine's."""
         self._clock = clock
-        self.durations = durations
-        self._actor = actor
-        self._ended = ended
-        self._limit = limit
-        self._times = times
+        self.attach(Durations())
         self._workloads: dict[WorkloadKey, Workload] = {}
         self._finished: dict[WorkloadKey, Operation] = {}
         self._resumed: dict[WorkloadKey, Operation] = {}
@@ -88,6 +71,27 @@ class Fleet:
         self._removed: set[WorkloadKey] = set()
         self._fresh: list[Event] = []
         self._sources_changed = False
+
+    def attach(
+        self,
+        durations: Durations,
+        *,
+        times: Callable[[str], Clock] | None = None,
+        actor: Callable[[Workload | None, Workload], ActorHint | None] = lambda before, after: None,
+        ended: Callable[[Operation], None] = lambda operation: None,
+        limit: float = DEFAULT_LIMIT,
+    ) -> None:
+        """What it learns into and asks, before anything is delivered; again when another context comes.
+
+        ``times`` gives each cluster's own clock; ``actor`` tells who asked for a change, from the audit log;
+        ``ended`` hears of finished operations. ``limit`` is in cluster seconds, after which an operation is
+        given up.
+        """
+        self.durations = durations
+        self._times = times
+        self._actor = actor
+        self._ended = ended
+        self._limit = limit
 
     # -- out, from any thread
 

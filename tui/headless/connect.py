@@ -8,22 +8,17 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from clients.clock import Clock, SystemClock
-from clients.kube.backend import KubeBackend
-from clients.kube.config import ClusterConfig, load
+from clients.kube.config import load
 from clients.kube.errors import ErrorKind, KubeError
-from clients.kube.kthena_plan import Asker
-from clients.serving.backend import Backend, GpuTotals
+from clients.serving.backend import GpuTotals
 from clients.serving.events import Event
 from clients.serving.keys import WorkloadKey
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
-from tui.audit import AuditLog, Author
 from tui.exits import Exit, Stop
 from tui.fleet import Fleet, FleetDelta
-from tui.learned import LearnedDurations
-from tui.scaling import Policy, Scaling
-from tui.start import Start, login_name
-from tui.state import StateDir, StateError
+from tui.line import Line
+from tui.start import Start
 
 __all__ = ["Connection", "connected", "synced"]
 
@@ -70,15 +65,14 @@ class _WakingSink:
 class Connection:
     """What a command reads and writes through. Made by ``connected``."""
 
-    def __init__(
-        self, config: ClusterConfig, backend: Backend, fleet: Fleet, scaling: Scaling, sink: _WakingSink
-    ) -> None:
-        self.config = config
-        self.backend = backend
+    def __init__(self, line: Line, fleet: Fleet, sink: _WakingSink) -> None:
+        self.config = line.config
+        self.backend = line.backend
+        self.scaling = line.scaling
         self.fleet = fleet
-        self.scaling = scaling
+        self._line = line
         self._sink = sink
-        self._reading = asyncio.ensure_future(backend.run(sink))
+        self._reading = asyncio.ensure_future(line.backend.run(sink))
 
     @property
     def sources(self) -> tuple[SourceStatus, ...]:
@@ -137,8 +131,7 @@ class Connection:
         self._reading.cancel()
         with suppress(asyncio.CancelledError):
             await self._reading
-        await self.scaling.settle()
-        await self.backend.close()
+        await self._line.close()
 
 
 @asynccontextmanager
@@ -149,43 +142,15 @@ async def connected(start: Start, clock: Clock | None = None) -> AsyncIterator[C
         Stop: the kubeconfig cannot be used, or the login failed.
     """
     base = SystemClock() if clock is None else clock
-    learned = LearnedDurations(StateDir(start.state))
-    with suppress(StateError):  # Without a past there is "no history"; nothing else is lost.
-        learned.load()
+    fleet = Fleet(base)
     try:
         config = load(start.connect, environ=start.environ, interactive=sys.stdin.isatty())
-        backend = await KubeBackend.open(
-            config,
-            clock=base,
-            namespaces=start.scope(config),
-            order=start.settings.kthena_order,
-            prices=dict(start.settings.prices),
-            durations=learned.durations,
-            asker=Asker(config.context, start.connect.as_user, start.connect.as_groups),
-        )
+        line = await Line.open(start, config, fleet, base, start.scope(config))
     except KubeError as error:
         code = Exit.USAGE if error.kind is ErrorKind.CONFIG else Exit.UNREACHABLE
         raise Stop(code, error.message) from None
-    scaling = Scaling(
-        backend,
-        AuditLog.in_directories(start.state, start.runtime, base),
-        Author(login_name(), config.context, start.connect.as_user),
-        Policy(start.mode(config.context), start.settings.confirm_scale_in),
-    )
-    fleet = Fleet(
-        base,
-        times=lambda cluster: backend.clock,
-        durations=learned.durations,
-        actor=scaling.actor,
-        ended=scaling.operation_ended,
-        limit=start.settings.operation_timeout,
-    )
-    for operation in scaling.unfinished():
-        fleet.resume(operation)
-    connection = Connection(config, backend, fleet, scaling, _WakingSink(fleet))
+    connection = Connection(line, fleet, _WakingSink(fleet))
     try:
         yield connection
     finally:
         await connection.close()
-        with suppress(StateError):
-            learned.save()

@@ -1,0 +1,91 @@
+"""One cluster connected to one fleet store: backend, audit log, learned durations, scaling. Made by ``open``.
+
+The console and every command without a screen read and write through the same line.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from clients.clock import Clock
+from clients.kube.backend import KubeBackend
+from clients.kube.config import ClusterConfig
+from clients.kube.kthena_plan import Asker
+from tui.audit import AuditLog, Author
+from tui.fleet import Fleet
+from tui.learned import LearnedDurations
+from tui.scaling import Policy, Scaling
+from tui.start import Start, login_name
+from tui.state import StateDir, StateError
+
+__all__ = ["Line"]
+
+
+class Line:
+    """What reads and what writes, for one context. Everything belongs to one event loop."""
+
+    def __init__(
+        self, config: ClusterConfig, backend: KubeBackend, scaling: Scaling, learned: LearnedDurations
+    ) -> None:
+        self.config = config
+        self.backend = backend
+        self.scaling = scaling
+        self._learned = learned
+        self._saved = learned.durations.version
+
+    @classmethod
+    async def open(
+        cls,
+        start: Start,
+        config: ClusterConfig,
+        fleet: Fleet,
+        clock: Clock,
+        namespaces: tuple[str, ...] | None,
+    ) -> Line:
+        """Prepares the connection and attaches the fleet to it; the server is asked nothing yet.
+
+        Raises:
+            KubeError: the configuration cannot work.
+        """
+        learned = LearnedDurations(StateDir(start.state))
+        with suppress(StateError):  # Without a past there is "no history"; nothing else is lost.
+            learned.load()
+        backend = await KubeBackend.open(
+            config,
+            clock=clock,
+            namespaces=namespaces,
+            order=start.settings.kthena_order,
+            prices=dict(start.settings.prices),
+            durations=learned.durations,
+            asker=Asker(config.context, start.connect.as_user, start.connect.as_groups),
+        )
+        scaling = Scaling(
+            backend,
+            AuditLog.in_directories(start.state, start.runtime, clock),
+            Author(login_name(), config.context, start.connect.as_user),
+            Policy(start.mode(config.context), start.settings.confirm_scale_in),
+        )
+        fleet.attach(
+            learned.durations,
+            times=lambda cluster: backend.clock,
+            actor=scaling.actor,
+            ended=scaling.operation_ended,
+            limit=start.settings.operation_timeout,
+        )
+        for operation in scaling.unfinished():
+            fleet.resume(operation)
+        return cls(config, backend, scaling, learned)
+
+    def save(self) -> None:
+        """Writes down what was learned, if there is anything new."""
+        version = self._learned.durations.version
+        if version != self._saved:
+            with suppress(StateError):  # What could not be kept is learned again.
+                self._learned.save()
+            self._saved = version
+
+    async def close(self) -> None:
+        """Lets what was begun come to its line in the audit log, then ends the connections."""
+        await self.scaling.settle()
+        await self.backend.close()
+        self.save()
