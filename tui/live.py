@@ -52,6 +52,8 @@ class Live:
         self.door = door
         self.fresh = Fresh()
         self.view = door.fleet.view()
+        self.context = door.context
+        """Where we are, as of the last second."""
         self.needs: tuple[Need, ...] = ()
         self.notes: tuple[str, ...] = ()
         """What the program must say about itself in the status line."""
@@ -72,6 +74,7 @@ class Live:
         beat = int(mono) != self._second
         if beat:
             self._second = int(mono)
+            self.context = self.door.context
             for key in self._running:
                 workload = self.view.workloads.get(key)
                 if workload:
@@ -146,7 +149,7 @@ class Live:
 
     def status(self) -> StatusView:
         """The status line."""
-        context = self.door.context
+        context = self.context
         loaded = any(source.state is not SourceState.SYNCING for source in self.view.sources)
         return StatusView(
             context=context.name,
@@ -197,8 +200,7 @@ class Live:
             self._needs.pop(key, None)
 
     def _sort_needs(self) -> None:
-        context = self.door.context
-        found = list(of_sources(self.view.sources, context.name))
+        found = list(of_sources(self.view.sources, self.context.name))
         for some in self._needs.values():
             found.extend(some)
         self.needs = urgent_first(found)

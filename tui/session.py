@@ -57,8 +57,9 @@ class Session:
         """Why nothing may be written here, or ``None``."""
         if self.options.read_only:
             return "read-only: the console was started with --read-only"
-        if self.door.context.mode == Mode.READ_ONLY:
-            return f"read-only: the settings say so for context {self.door.context.name}"
+        context = self.live.context
+        if context.mode == Mode.READ_ONLY:
+            return f"read-only: the settings say so for context {context.name}"
         return None
 
     @property
@@ -72,7 +73,7 @@ class Session:
 
     def title(self, key: WorkloadKey) -> str:
         """Context, namespace and name: the head of every dialog that changes something."""
-        return " / ".join(part for part in (self.door.context.name, key.namespace, key.name) if part)
+        return " / ".join(part for part in (self.live.context.name, key.namespace, key.name) if part)
 
     def known_right(self, verb: str, key: WorkloadKey) -> Right | None:
         """What the last review said, ``None`` before there was one."""

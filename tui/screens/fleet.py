@@ -86,7 +86,7 @@ class FleetScreen(ActingScreen):
 
     def _empty(self) -> str:
         """What an empty table says: what is so, and what to do."""
-        context = self.session.door.context
+        context = self.session.live.context
         sources = self.session.live.view.sources
         if not sources:
             return f"connecting to {plain(context.name)}"
