@@ -265,14 +265,9 @@ def _groups(workload: Workload) -> list[_Member]:
     ]
 
 
-def _promised(
-    members: list[_Member], count: int, rule: OrderRule, partition: int, prefix: str
-) -> list[_Member]:
-    """What a count asks for and is not there yet. A pass that has begun makes them all."""
-    return [
-        _Member(f"{prefix}-{ordinal}", ordinal, False, 0, False)
-        for ordinal in _grow(members, count, rule, partition)
-    ]
+def _unborn(ordinals: Iterable[int], prefix: str) -> list[_Member]:
+    """What is not there yet: not ready, and free of cost."""
+    return [_Member(f"{prefix}-{ordinal}", ordinal, False, 0, False) for ordinal in ordinals]
 
 
 def _moves(
@@ -286,12 +281,14 @@ def _moves(
 ) -> list[Move]:
     """Moves from the one count to the other, not repeating those that the first one already brings."""
     desired, target = counts
-    promised = _promised(members, desired, rule, partitions[0], prefix)
-    known = {member.name for member in promised}
-    made = _promised(members, target, rule, partitions[1], prefix)
-    up = [Move(member.name, True) for member in made if member.name not in known]
+    promised = set(_grow(members, desired, rule, partitions[0]))
+    made = _unborn(_grow(members, target, rule, partitions[1]), prefix)
+    up = [Move(member.name, True) for member in made if member.ordinal not in promised]
     if target < desired and not rule.staged:
-        held = members + promised
+        # A pass that has begun makes all it found missing before the next one removes any.
+        taken = {member.ordinal for member in members}
+        begun = _fresh(taken, desired - len(members), desired, rule, partitions[0])
+        held = members + _unborn(begun, prefix)
     elif made:
         held = [member for member in members if not member.deleting] + made
     else:

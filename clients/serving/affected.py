@@ -200,7 +200,6 @@ class _Ledger:
         self._unnamed = 0
         self._settled = True
         self._done: set[tuple[str, bool]] = set()
-        self._seen: set[tuple[str, bool]] = set()
 
     def level(self, prefix: str, items: Sequence[_Item], was: Sequence[_Item] | None, wanted: int) -> None:
         """Takes in all groups, or one role's replicas in one group; their names begin with ``prefix``."""
@@ -218,6 +217,11 @@ class _Ledger:
             if leaving and not self._waits((item.name, False)):
                 self.items.setdefault((item.name, True), StageTimes(item.name, removing=True))
                 self.items.pop((item.name, False), None)
+        lost = there - {item.name for item in items if item.exists}
+        if len(there) > wanted:
+            for name in sorted(lost):
+                self.items.setdefault((name, True), StageTimes(name, removing=True))
+                self.items.pop((name, False), None)
         self._guess_removed(prefix, standing, len(standing) - wanted)
         by_name = {item.name: item for item in items}
         failed_before = {item.name for item in was if item.failed} if was else set()
@@ -235,7 +239,7 @@ class _Ledger:
         waiting = [
             key
             for key, item in self.items.items()
-            if not key[1] and _within(prefix, key[0]) and not item.begun
+            if not key[1] and _within(prefix, key[0]) and item.begun is None
         ]
         standing = {item.name for item in items if item.stands and item.exists}
         waiting = [key for key in waiting if key[0] not in standing]
@@ -256,12 +260,12 @@ class _Ledger:
 
     def _guess_removed(self, prefix: str, standing: Sequence[_Item], surplus: int) -> None:
         """Keeps as many waiting names as are too many: predicted, named before, or highest ordinals."""
+        names = {item.name for item in standing if item.exists}
         waiting = [
             key[0]
             for key, item in self.items.items()
-            if key[1] and _within(prefix, key[0]) and not item.begun
+            if key[1] and key[0] in names and _within(prefix, key[0]) and item.begun is None
         ]
-        names = {item.name for item in standing if item.exists}
         last = [item.name for item in sorted(standing, key=lambda item: -item.ordinal)]
         pool = [name for name in (*self._predicted, *waiting, *last) if name in names]
         chosen = list(dict.fromkeys(pool))[: max(0, surplus)]
@@ -277,7 +281,6 @@ class _Ledger:
     def _look(self, key: tuple[str, bool], item: _Item | None, failed_before: bool) -> None:
         known = self.items[key]
         phase = item.phase if item else Phase.ABSENT
-        self._seen.add(key)
         if known.removing:
             self._look_leaving(key, known, item, phase)
             return

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import msgspec
+
+from clients.serving.account import score, summary
+from clients.serving.eta import spell
+from clients.serving.operation import Count, Operation, Outcome, Prediction, StageTimes
+from tests.support.planning import KEY, NOW, names
+
+DOWN = Operation(
+    "op-1",
+    KEY,
+    "ops",
+    Count(6, (("decode", 2),)),
+    Count(4, (("decode", 3),)),
+    NOW,
+    names(5, 4),
+    done=2,
+    total=2,
+    happened=names(5, 4),
+    prediction=Prediction(names(5, 4), 180, 200, 20),
+    reason="night",
+    ended_at=NOW + 182,
+    outcome=Outcome.DONE,
+    times=(
+        StageTimes("qwen-5", NOW, gone=NOW + 30, removing=True),
+        StageTimes("qwen-4", NOW, gone=NOW + 40, removing=True),
+        StageTimes("qwen-0/decode-2", NOW, NOW + 2, NOW + 20, NOW + 110, failures=2),
+    ),
+)
+
+
+def test_prediction_beside_outcome() -> None:
+    assert score(DOWN) == "predicted G-5, G-4, ~3m10s; happened G-5, G-4, 3m02s"
+    unknown = msgspec.structs.replace(DOWN, prediction=Prediction(None), ended_at=None, happened=())
+    assert score(unknown) == "predicted order unknown, no history; happened nothing, still running"
+    assert score(msgspec.structs.replace(DOWN, prediction=None)).startswith("nothing predicted; happened G-5")
+
+
+def test_many_names_are_counted() -> None:
+    many = msgspec.structs.replace(DOWN, happened=names(*range(40)), prediction=None)
+    assert score(many) == "nothing predicted; happened G-0, G-1, G-2, G-3, G-4, G-5, … (40), 3m02s"
+
+
+def test_six_lines() -> None:
+    assert summary(DOWN) == [
+        "ModelServing/llm/qwen: groups 6 to 4, decode 2 to 3",
+        "asked for by ops: night",
+        "begun 1970-01-12T13:46:40Z, done 1970-01-12T13:49:42Z",
+        "predicted G-5, G-4, ~3m10s; happened G-5, G-4, 3m02s",
+        "per stage: scheduling 2s, starting 18s, loading 1m30s, deleting 30s–40s",
+        "failures: G-0/decode-2 2×",
+    ]
+
+
+def test_hostile_words_are_plain() -> None:
+    bad = "\x1b[31m\u202e"
+    told = summary(msgspec.structs.replace(DOWN, by=bad, reason=bad, detail=bad, happened=(bad,)))
+    assert len(told) == 6
+    assert not any("\x1b" in line or "\u202e" in line for line in told)
+
+
+def test_spelling() -> None:
+    told = [spell(seconds) for seconds in (None, -1, 0, 59.4, 59.6, 182, 3599.6, 3900)]
+    assert told == ["–", "0s", "0s", "59s", "1m00s", "3m02s", "1h00m", "1h05m"]
