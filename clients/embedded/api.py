@@ -35,7 +35,7 @@ from clients.embedded.apiserver.tables import Tables
 from clients.embedded.apiserver.writes import Outcome, WriteOptions, Writer
 from clients.embedded.store import Store
 
-__all__ = ["ApiServer", "make_app", "serve"]
+__all__ = ["SERVER", "ApiServer", "make_app", "serve"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,9 @@ _VERSION = {
     "gitVersion": "v1.36.0+embedded",
     "gitCommit": "",
     "gitTreeState": "clean",
+    "buildDate": "2026-01-01T00:00:00Z",
+    "goVersion": "none",
+    "compiler": "none",
     "platform": "linux/amd64",
 }
 
@@ -78,6 +81,11 @@ class ApiServer:
         self._streams = Streams(store, self._responder, tables, bookmark_seconds=bookmark_seconds)
         self._logs = Logs(self._responder, clock.now)
         self._proxy = Proxy(self._responder)
+
+    @property
+    def open_streams(self) -> int:
+        """How many watches are open."""
+        return self._streams.count
 
     def set_log_source(self, source: LogSource) -> None:
         """Where container logs come from."""
@@ -237,7 +245,15 @@ class ApiServer:
         if flag(request.query, "watch"):
             selection = self._reader.selection(target, request.query)
             return await self._streams.watch(request, target, selection, accept)
-        return self._responder.raw(await self._reader.list(target, accept, request.query))
+        listing = await self._reader.list(target, accept, request.query)
+        if not listing.long:
+            return self._responder.raw(b"".join(listing.chunks))
+        response = web.StreamResponse(headers=self._responder.headers())
+        await response.prepare(request)
+        for chunk in listing.chunks:
+            await response.write(chunk)
+        await response.write_eof()
+        return response
 
     async def _review(self, request: web.Request, account: Account, target: Target) -> web.StreamResponse:
         _only(request, "POST")
@@ -332,6 +348,7 @@ async def _delete_options(request: web.Request) -> tuple[Json, bool]:
 
 
 SERVER: web.AppKey[ApiServer] = web.AppKey("server", ApiServer)
+"""Where an application keeps its server."""
 
 
 def make_app(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -19,11 +19,12 @@ from clients.embedded.apiserver.tables import Tables
 from clients.embedded.apiserver.views import View
 from clients.embedded.store import Store
 
-__all__ = ["Reader"]
+__all__ = ["Listing", "Reader"]
 
 _FUTURE_WAIT = 3.0
 _SNAPSHOT_AGE = 60.0
 _SNAPSHOTS = 8
+_CHUNK = 500
 
 
 class _Continue(Struct):
@@ -38,6 +39,13 @@ class _Snapshot(Struct):
     rv: int
     records: list[Record]
     at: float
+
+
+class Listing(Struct):
+    """A list in pieces; a ``long`` one is better sent as they are made than gathered."""
+
+    long: bool
+    chunks: Iterator[bytes]
 
 
 class Reader:
@@ -72,7 +80,7 @@ class Reader:
         labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
         return select(target.resource, target.namespace, labels, fields)
 
-    async def list(self, target: Target, accept: Accept, query: Mapping[str, str]) -> bytes:
+    async def list(self, target: Target, accept: Accept, query: Mapping[str, str]) -> Listing:
         """A list or a page of one. Raises ApiError 400, 410, 422, 504."""
         view = View(target.resource, target.version)
         selection = self.selection(target, query)
@@ -99,20 +107,25 @@ class Reader:
                 metadata["remainingItemCount"] = left
         elif token:
             self._snapshots.pop(_read_token(token).id, None)
-        return self._encode(view, accept, query, page, metadata)
+        return Listing(len(page) > 2 * _CHUNK, self._encode(view, accept, query, page, metadata))
 
     def _encode(
         self, view: View, accept: Accept, query: Mapping[str, str], page: Sequence[Record], metadata: Json
-    ) -> bytes:
+    ) -> Iterator[bytes]:
         if accept.kind == "Table":
-            return encode(self._tables.table(view, page, accept.version, query, metadata))
-        if accept.kind == "PartialObjectMetadataList":
+            yield encode(self._tables.table(view, page, accept.version, query, metadata))
+            return
+        partial = accept.kind == "PartialObjectMetadataList"
+        if partial:
             head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
-            items = b",".join([view.partial(r) for r in page])
         else:
             head = {"kind": view.resource.list_kind, "apiVersion": view.api_version, "metadata": metadata}
-            items = b",".join([view.item(r) for r in page])
-        return b"".join((encode(head)[:-1], b',"items":[', items, b"]}"))
+        item = view.partial if partial else view.item
+        yield encode(head)[:-1] + b',"items":['
+        for start in range(0, len(page), _CHUNK):
+            lead = b"," if start else b""
+            yield lead + b",".join([item(r) for r in page[start : start + _CHUNK]])
+        yield b"]}"
 
     async def _wait_for_version(self, query: Mapping[str, str]) -> int | None:
         """The resourceVersion asked for, once the store has it. Raises ApiError 504 after three seconds."""

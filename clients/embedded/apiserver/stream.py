@@ -105,6 +105,11 @@ class Streams:
         for watcher in self._watchers.get(resource, ()):
             watcher.close()
 
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return sum(map(len, self._watchers.values()))
+
     def close(self) -> None:
         """Ends every stream: the server stops."""
         for resource in self._watchers:

@@ -1,0 +1,137 @@
+"""kubectl against the embedded API, as an operator beside the console would use it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from clients.embedded.apiserver.podaccess import LogQuery
+from clients.embedded.store import Store
+from tests.clients.embedded.api.conftest import Serve
+from tests.support.embedded_objects import MS, pod, serving
+
+Run = Callable[..., Awaitable[str]]
+
+
+async def _logs(query: LogQuery) -> AsyncIterator[tuple[float, str]]:
+    for index in range(query.tail or 3):
+        yield 0.0, f"{query.container} says {index}"
+
+
+@pytest.fixture
+async def command(served: Serve, tmp_path: Path) -> list[str]:
+    found = shutil.which("kubectl")
+    if found is None:
+        pytest.skip("kubectl is not on the PATH")
+    http: aiohttp.ClientSession = await served(logs=_logs)
+    server = str(http._base_url)
+    return [found, "--server", server, "--kubeconfig", "/dev/null", "--cache-dir", str(tmp_path)]
+
+
+@pytest.fixture
+async def kubectl(command: list[str]) -> Run:
+    async def run(*arguments: str, stdin: str = "", code: int = 0) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(30):
+            out, _ = await process.communicate(stdin.encode())
+        told = out.decode()
+        assert process.returncode == code, told
+        return told
+
+    return run
+
+
+def _manifest(replicas: int, **more: Any) -> str:
+    body = serving("qwen", replicas)
+    body["spec"] |= more
+    return json.dumps(body)
+
+
+async def test_a_model_serving_from_apply_to_delete(store: Store, kubectl: Run) -> None:
+    assert "created" in await kubectl("apply", "-f", "-", stdin=_manifest(2))
+    assert "configured" in await kubectl("apply", "-f", "-", stdin=_manifest(3))
+    refused = await kubectl("apply", "-f", "-", stdin=_manifest(3, bogus=1), code=1)
+    assert 'unknown field "spec.bogus"' in refused
+    assert "scaled" in await kubectl("scale", "modelserving/qwen", "--replicas=4", "--current-replicas=3")
+    stored = store.get(MS, "default", "qwen")
+    assert stored is not None
+    assert stored["spec"]["replicas"] == 4
+    assert "labeled" in await kubectl("label", "modelserving", "qwen", "team=a")
+    table = await kubectl("get", "modelservings", "-L", "team")
+    assert table.split("\n")[0].split() == ["NAME", "REPLICAS", "AVAILABLE", "UPDATED", "AGE", "TEAM"]
+    assert "Replicas:" in await kubectl("describe", "modelserving", "qwen")
+    applied = await kubectl("apply", "--server-side", "-f", "-", stdin=_manifest(5), code=1)
+    assert "conflict" in applied
+    assert "deleted" in await kubectl("delete", "modelserving", "qwen")
+    assert store.list(MS) == []
+
+
+async def test_pods_events_and_logs(store: Store, kubectl: Run) -> None:
+    store.create("pods", pod("a"), manager="test")
+    listed = await kubectl("get", "pods", "-o", "wide")
+    assert listed.split("\n")[1].split()[:4] == ["a", "0/1", "Pending", "0"]
+    described = await kubectl("describe", "pod", "a")
+    assert "Image:" in described
+    assert await kubectl("logs", "a", "--tail=2") == "engine says 0\nengine says 1\n"
+    assert "No resources found" in await kubectl("get", "events")
+    assert "pods" in await kubectl("api-resources", "--api-group=")
+    assert "Server Version: v1." in await kubectl("version")
+
+
+async def test_apply_merges_containers_by_name(store: Store, kubectl: Run) -> None:
+    def manifest(*images: str) -> str:
+        labels = {"app": "web"}
+        containers = [{"name": image.partition(":")[0], "image": image} for image in images]
+        template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+        spec = {"selector": {"matchLabels": labels}, "template": template}
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+        return json.dumps(body)
+
+    await kubectl("apply", "-f", "-", stdin=manifest("a:1", "b:1"))
+    told = await kubectl("apply", "-f", "-", stdin=manifest("a:2"))
+    assert "warning" not in told.lower()
+    stored = store.get("deployments.apps", "default", "web")
+    assert stored is not None
+    assert [c["image"] for c in stored["spec"]["template"]["spec"]["containers"]] == ["a:2"]
+
+
+async def test_get_watch_follows(store: Store, command: list[str]) -> None:
+    store.create(MS, serving(), manager="test")
+    process = await asyncio.create_subprocess_exec(
+        *command, "get", "modelservings", "-w", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+
+    def observed(obj: dict[str, Any]) -> None:
+        obj["status"] = {"replicas": 2, "availableReplicas": 1, "updatedReplicas": 2}
+
+    try:
+        async with asyncio.timeout(30):
+            header, first = await process.stdout.readline(), await process.stdout.readline()
+            await asyncio.sleep(0.3)
+            store.mutate(MS, "default", "qwen", observed, manager="test", subresource="status")
+            second = await process.stdout.readline()
+    finally:
+        process.kill()
+        await process.wait()
+    assert header.split()[0] == b"NAME"
+    assert first.split()[0] == b"qwen"
+    assert second.split()[:4] == [b"qwen", b"2", b"1", b"2"]
+
+
+async def test_access_reviews_in_protobuf_are_refused(kubectl: Run) -> None:
+    told = await kubectl("auth", "can-i", "list", "pods", code=1)
+    assert "UnsupportedMediaType" in told
