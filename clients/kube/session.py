@@ -27,6 +27,7 @@ __all__ = ["LONGEST_LINE", "Lines", "Params", "Reply", "Session"]
 
 Params = Mapping[str, str | int | bool]
 
+USER_AGENT = "servegrid"
 CONNECT_LIMIT = 10.0
 """Seconds to reach the server, TLS included."""
 REQUEST_LIMIT = 60.0
@@ -129,6 +130,7 @@ class Session:
         await client.rest_client.pool_manager.close()
         transport = Transport(config, Credential())
         client.rest_client.pool_manager = transport
+        client.user_agent = USER_AGENT
         return cls(config, clock, client, transport)
 
     async def identify(self) -> bool:

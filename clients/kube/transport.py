@@ -22,7 +22,6 @@ KEEPALIVE_IDLE, KEEPALIVE_EVERY, KEEPALIVE_COUNT = 15, 5, 3
 UNACKNOWLEDGED_MS = 20_000
 """Sent bytes that are not acknowledged for this long break the connection."""
 READ_BUFFER = 1 << 18
-USER_AGENT = "servegrid"
 
 
 def tls_context(config: ClusterConfig, credential: Credential) -> ssl.SSLContext:
@@ -75,32 +74,43 @@ def _socket(address: Any) -> socket.socket:
     return made
 
 
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from sending a PUT or DELETE again, which it does after these errors and no others."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
+
+
 class Transport:
     """aiohttp sessions in the place of the one that kubernetes_asyncio's ApiClient makes.
 
     Its own reads ``~/.netrc`` and proxy variables on every request, which breaks bearer tokens and sends
     loopback traffic to proxies. Reads share kept-alive connections; every write has a new connection, so
-    that no write is sent again by itself because an idle connection turned out to be dead.
+    that it never meets an idle one that turns out to be dead, which leaves open whether it was done.
     """
 
     def __init__(self, config: ClusterConfig, credential: Credential) -> None:
         tls = tls_context(config, credential) if config.server.startswith("https:") else True
-        headers = CIMultiDict([("User-Agent", USER_AGENT), *config.impersonate])
+        headers = CIMultiDict(config.impersonate)
         self.certificate = (credential.certificate, credential.key)
-        self._reads = self._session(headers, tls, force_close=False)
-        self._writes = self._session(headers, tls, force_close=True)
+        self._reads = self._session(headers, tls, writes=False)
+        self._writes = self._session(headers, tls, writes=True)
 
     @staticmethod
     def _session(
-        headers: CIMultiDict[str], tls: ssl.SSLContext | bool, *, force_close: bool
+        headers: CIMultiDict[str], tls: ssl.SSLContext | bool, *, writes: bool
     ) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=0, ssl=tls, force_close=force_close, socket_factory=_socket, ttl_dns_cache=30
+            limit=0, ssl=tls, force_close=writes, socket_factory=_socket, ttl_dns_cache=30
         )
         return aiohttp.ClientSession(
             connector=connector,
             headers=headers,
             trust_env=False,
+            middlewares=(_once,) if writes else (),
             read_bufsize=READ_BUFFER,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
