@@ -19,6 +19,7 @@ from tui.frames import Pace
 from tui.needs import Need
 from tui.palette import entries
 from tui.screens.base import ConsoleScreen
+from tui.screens.events import EventsScreen
 from tui.screens.fleet import FleetScreen
 from tui.screens.help import help_text
 from tui.screens.sources import SourcesScreen
@@ -187,6 +188,10 @@ class Console(TerminalApp[int]):
     def action_sources(self) -> None:
         """Where the data comes from."""
         self.push_screen(SourcesScreen(self.session))
+
+    def action_events(self) -> None:
+        """Events and time line."""
+        self.push_screen(EventsScreen(self.session, self.top.events_of()))
 
     def action_rights(self) -> None:
         """Asks the cluster again what I may do."""

@@ -90,7 +90,7 @@ KEYS: tuple[Key, ...] = (
     Key("filter", ("slash",), "/", "filter", "Shows only rows that match: text or regex, !not, COLUMN:rx, label:rx.", frozenset({Place.FLEET, Place.EVENTS, Place.LOGS, Place.TEXT}), LOOK, 6, command="filter"),
     Key("sort", ("S",), "S", "sort", "The next sort order; equal rows keep their places.", frozenset({Place.FLEET}), LOOK, 12, command="sort"),
     Key("mark", ("space",), "Space", "mark", "Marks the row, or takes the mark away; c copies the names of all marked ones.", frozenset({Place.FLEET}), LOOK),
-    Key("events", ("e",), "e", "events", "Events and time line, newest last.", _ROWS | {Place.TEXT, Place.SOURCES}, LOOK, 7, command="events"),
+    Key("events", ("e",), "e", "events", "Events and time line, newest first: of this workload, on other screens of everything.", _ROWS | {Place.TEXT, Place.SOURCES, Place.LOGS}, LOOK, 7, command="events"),
     Key("why", ("w",), "w", "why", "Why it does what it does: trouble, driver, operation.", _ROWS, LOOK, 5, command="why"),
     Key("logs", ("L",), "L", "logs", "Logs of one pod: the last 200 lines, then what follows.", _ROWS, LOOK, 9, command="logs"),
     Key("object", ("y",), "y", "object", "The whole object as YAML, read now.", _ROWS, LOOK, command="object"),

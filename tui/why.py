@@ -41,7 +41,8 @@ def why(
     lines.append("")
     if workload.operation:
         lines += _operation(workload.operation, now, eta)
-    lines += _doing(groups, replica, now)
+    moving = any(found.phase is not Phase.RUNNING for found in groups)
+    lines += _doing(groups if moving or replica else list(workload.groups), replica, now)
     for warning in workload.warnings:
         lines.append(f"note: {plain(warning)}")
     return "\n".join(lines).rstrip()

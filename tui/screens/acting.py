@@ -16,7 +16,6 @@ from tui.dialogs.scale import ScaleDialog
 from tui.keys import find, in_place
 from tui.screens.base import ConsoleScreen
 from tui.screens.bindings import action_of
-from tui.screens.events import EventsScreen
 from tui.screens.logs import LogsScreen
 from tui.screens.text import TextScreen
 from tui.why import why
@@ -177,15 +176,6 @@ class ActingScreen(ConsoleScreen):
             self.app.push_screen(
                 TextScreen(self.session, f"describe  {self.session.title(key)}", lambda: door.describe(key))
             )
-
-    def action_events(self) -> None:
-        """The events of what the cursor is on; of everything where it is on nothing."""
-        target = self.target()
-        self.app.push_screen(EventsScreen(self.session, self.events_of(target)))
-
-    def events_of(self, target: Target | None) -> WorkloadKey | None:
-        """Whose events ``e`` shows; ``None``: everybody's."""
-        return target.workload.key if target else None
 
     def action_logs(self) -> None:
         """Of the only pod, or of one that is chosen; those in trouble come first."""

@@ -11,6 +11,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
+from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
 from tui.keys import Place, find, key_line
 from tui.live import Frame
@@ -202,6 +203,10 @@ class ConsoleScreen(Screen[None]):
             return
         self.session.need = need
         self.go_to(need)
+
+    def events_of(self) -> WorkloadKey | None:
+        """Whose events ``e`` shows from here; ``None``: everybody's."""
+        return None
 
     def go_to(self, need: Need) -> None:
         """Shows what needs a person."""

@@ -9,7 +9,19 @@ from tui.keys import Place, find, pairs
 __all__ = ["action_of", "bindings"]
 
 _APP = frozenset(
-    {"command", "help", "namespace", "context", "rights", "login", "mouse", "suspend", "quit", "sources"}
+    {
+        "command",
+        "help",
+        "namespace",
+        "context",
+        "rights",
+        "login",
+        "mouse",
+        "suspend",
+        "quit",
+        "sources",
+        "events",
+    }
 )
 """Actions of the application; all others are the screen's own."""
 

@@ -134,6 +134,10 @@ class LogsScreen(GoingScreen):
         self.previous = not self.previous
         self._restart()
 
+    def events_of(self) -> WorkloadKey:
+        """Those of the pod's workload."""
+        return self.key
+
     def move(self, right: int, down: int) -> None:
         """The view."""
         if down:

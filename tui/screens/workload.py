@@ -151,6 +151,10 @@ class WorkloadScreen(ActingScreen):
             self.grid.select(need.group, need.replica)
         self.say(f"{need.where}: {need.text}" if need.where else need.text)
 
+    def events_of(self) -> WorkloadKey:
+        """This one's."""
+        return self.key
+
     def follow(self, key: WorkloadKey) -> None:
         """It is followed here."""
         self.say("accepted: the strip above follows it until what is seen equals what is wanted")

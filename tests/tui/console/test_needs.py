@@ -1,0 +1,104 @@
+"""What needs a person, and in which order."""
+
+from __future__ import annotations
+
+import msgspec
+
+from clients.serving.operation import Prediction
+from clients.serving.phase import Phase, Trouble, TroubleKind
+from clients.serving.sources import SourceState
+from clients.serving.workload import Workload
+from tests.support import fleets
+from tests.support.scripted_door import live_source
+from tui.needs import Urgency, following, needs_of, of_sources, stuck, urgent_first
+
+
+def _trouble(kind: TroubleKind, since: float = 900.0) -> Trouble:
+    return Trouble(kind, "CrashLoopBackOff", "CUDA out of memory", since)
+
+
+def test_one_need_for_each_group_in_trouble_naming_the_replica() -> None:
+    bad = fleets.group("r1", 0, Phase.CREATING, trouble=_trouble(TroubleKind.FAILED))
+    (need,) = needs_of(fleets.workload("r1", [bad, fleets.group("r1", 1)]), 1000.0)
+    assert (need.urgency, need.group, need.where, need.replica) == (
+        Urgency.FAILED,
+        "r1-0",
+        "G-0 prefill-0",
+        "prefill-0",
+    )
+    assert need.text == "CrashLoopBackOff: CUDA out of memory"
+    assert need.shown.failed
+
+
+def test_a_workload_in_trouble_without_a_group_in_trouble() -> None:
+    (need,) = needs_of(fleets.workload("r1", 1, trouble=_trouble(TroubleKind.DEGRADED)), 1000.0)
+    assert (need.urgency, need.group, need.where) == (Urgency.DEGRADED, None, None)
+    assert not need.shown.failed
+
+
+def test_a_healthy_one_needs_nobody() -> None:
+    assert needs_of(fleets.workload("r1", 3), 1000.0) == ()
+
+
+def test_most_urgent_first_then_oldest() -> None:
+    def one(name: str, kind: TroubleKind, since: float) -> Workload:
+        return fleets.workload(name, [fleets.group(name, 0, trouble=_trouble(kind, since))])
+
+    found = [
+        need
+        for workload in (
+            one("young", TroubleKind.FAILED, 950.0),
+            one("waiting", TroubleKind.BLOCKED, 100.0),
+            one("old", TroubleKind.FAILED, 200.0),
+            one("less", TroubleKind.DEGRADED, 1.0),
+        )
+        for need in needs_of(workload, 1000.0)
+    ]
+    login = of_sources([live_source(state=SourceState.LOGIN)], "prod-eu")
+    order = urgent_first([*found, *login])
+    assert [need.key.name for need in order] == ["prod-eu", "old", "young", "waiting", "less"]
+    assert "press R" in order[0].text
+
+
+def test_an_operation_is_stuck_after_twice_its_prediction_and_a_minute() -> None:
+    operation = fleets.operation("r1", 2, 3, started=1000.0)
+    known = msgspec.structs.replace(operation, prediction=Prediction(("r1-2",), 50.0, 100.0, 4))
+    assert not stuck(known, 1000.0 + 255.0)
+    assert stuck(known, 1000.0 + 265.0)
+    assert not stuck(operation, 1000.0 + 800.0)
+    assert stuck(operation, 1000.0 + 1000.0)
+    assert not stuck(msgspec.structs.replace(known, ended_at=1100.0), 9000.0)
+    (need,) = needs_of(fleets.workload("r1", 2, operation=operation), 1000.0 + 1200.0)
+    assert need.urgency is Urgency.STUCK
+    assert need.text == "scaling for 20 min, 0 of 1 done"
+
+
+def test_next_walks_round_and_goes_on_where_something_was_solved() -> None:
+    all_needs = urgent_first(
+        need
+        for name in ("a", "b", "c")
+        for need in needs_of(
+            fleets.workload(name, [fleets.group(name, 0, trouble=_trouble(TroubleKind.FAILED))]), 0.0
+        )
+    )
+    first = following(all_needs, None)
+    second = following(all_needs, first)
+    assert first is not None
+    assert second is not None
+    assert (first.key.name, second.key.name) == ("a", "b")
+    without_b = tuple(need for need in all_needs if need.key.name != "b")
+    third = following(without_b, second)
+    assert third is not None
+    assert third.key.name == "c"
+    again = following(all_needs, third)
+    assert again is not None
+    assert again.key.name == "a"
+    assert following((), first) is None
+    assert following(of_sources([live_source(state=SourceState.LOGIN)], "x"), None) is None
+
+
+def test_text_from_outside_is_made_plain() -> None:
+    bad = fleets.group("r1", 0, trouble=Trouble(TroubleKind.FAILED, "\x1b[31mX", "a\x1b]0;t\x07b"))
+    (need,) = needs_of(fleets.workload("r1", [bad]), 0.0)
+    assert "\x1b" not in need.text
+    assert "\x07" not in need.text
