@@ -1,114 +1,30 @@
-"""One ServingGroup: its role replicas together, and what Kthena's controller makes of the group.
-
-The controller's memory: ``Creating`` from its making, or once a pod of a running group fails; ``Running`` as
-soon as every role has exactly the wanted number of role replicas and each of them runs; ``Scaling`` when role
-replicas are added, removed or refilled, all groups together on a change of the spec; ``Deleting`` when the
-whole group was chosen to go. A controller that restarts forgets ``Scaling`` and ``Deleting``; that cannot be
-seen from outside, so here they are kept until the pods say otherwise.
-"""
+"""The value of one ServingGroup: its role replicas, what it is doing, why, and what is wrong with it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
-from clients.kube.kthena_names import REVISION, pod_name
+from clients.kube.kthena_group_state import group_state, is_deleting
+from clients.kube.kthena_names import REVISION, group_ordinal, pod_name
+from clients.kube.kthena_ordinals import MOST_QUEUED, free_ordinals
+from clients.kube.kthena_parts import GroupContext, GroupNode
 from clients.kube.kthena_pods import STEPS
-from clients.kube.kthena_reasons import Hints, worst
+from clients.kube.kthena_reasons import worst
 from clients.kube.kthena_replicas import (
     ReplicaContext,
     ReplicaNode,
     derive_replica,
+    gone_replica,
     name_held,
     queued_replica,
     survey,
+    unmade_replica,
 )
-from clients.kube.rows import PodGroupRow, RoleRow
+from clients.kube.rows import RoleRow
 from clients.serving.phase import Cause, ControllerState, Phase, Trouble
 from clients.serving.workload import Group, Role, RoleReplica
 
-__all__ = ["MOST_QUEUED", "GroupContext", "GroupNode", "derive_group", "queued_group"]
-
-MOST_QUEUED = 1000
-"""Queued groups, or queued replicas of a role, shown one by one: a mistyped million must not hang."""
-
-
-class GroupContext(Struct):
-    """What a group has to know of its ModelServing, the same for all its groups."""
-
-    serving: str
-    roles: tuple[RoleRow, ...]
-    by_name: Mapping[str, RoleRow]
-    hints: Hints
-    role_rollout: bool
-    update_revision: str | None
-    target_hashes: Mapping[str, frozenset[str]]
-    """By role: hashes that pods of the wanted revision bear; only during a role-wise rollout."""
-    partitions: Mapping[str, int]
-    """By role, only for a role-wise rollout: so many of the first list positions keep the old template."""
-    pod_groups: bool
-    """PodGroups of this ModelServing are seen at all."""
-    excess: bool
-    """There are more groups than wanted."""
-    ending: bool
-    """The ModelServing itself is being deleted."""
-    append: bool
-    first: bool
-    held: frozenset[str]
-    """Pod names that pods of an earlier namesake still bear."""
-
-
-class GroupNode:
-    """The role replicas of one group, its PodGroup, and the last value."""
-
-    __slots__ = (
-        "deletion_cost",
-        "dirty",
-        "name",
-        "ordinal",
-        "pod_group",
-        "protected",
-        "replicas",
-        "roles",
-        "stored",
-        "value",
-        "wake",
-        "whole",
-    )
-
-    def __init__(self, name: str, ordinal: int | None) -> None:
-        self.name = name
-        self.ordinal = ordinal
-        self.replicas: dict[str, ReplicaNode] = {}
-        """By role id; a role's name and an ordinal make it unique within the group."""
-        self.roles: dict[str, list[ReplicaNode]] | None = None
-        self.pod_group: PodGroupRow | None = None
-        self.protected = False
-        self.value: Group | None = None
-        self.dirty = True
-        self.wake: float | None = None
-        self.whole = False
-        """Every wanted pod is there and ready."""
-
-    def forget(self) -> None:
-        """Everything in it is to be derived again."""
-        self.dirty = True
-        for node in self.replicas.values():
-            node.forget()
-
-    @property
-    def by_role(self) -> dict[str, list[ReplicaNode]]:
-        """Its role replicas by role, by ordinal."""
-        found = self.roles
-        if found is None:
-            found = {}
-            for node in self.replicas.values():
-                found.setdefault(node.role, []).append(node)
-            for nodes in found.values():
-                nodes.sort(key=lambda node: (1 << 30 if node.ordinal is None else node.ordinal, node.id))
-            self.roles = found
-        return found
+__all__ = ["derive_group", "queued_group"]
 
 
 def derive_group(node: GroupNode, before: Group | None, context: GroupContext, now: float) -> Group:
@@ -129,15 +45,12 @@ def derive_group(node: GroupNode, before: Group | None, context: GroupContext, n
         if replica.wake is not None and (wake is None or replica.wake < wake):
             wake = replica.wake
     node.wake = wake
-    same = (
-        before is not None and before.controller_state is not None and _continues(node, before, count, live)
-    )
-    past = before if same else None
+    past = before if before is not None and _continues(node, before, old, context) else None
     outdated, old_template = _outdated(node, context)
-    deleting = _deleting(node, past, context, count, live, bool(outdated))
-    cause = _deletion_cause(past, context, bool(outdated)) if deleting else _inherited(before)
+    deleting = is_deleting(node, past, context, count, live, bool(outdated))
+    cause = _deletion_cause(past, context, bool(outdated)) if deleting else _inherited(before, past)
     roles = _roles(node, old, context, outdated, deleting, cause, now)
-    state = _state(node, past, context, old, deleting, count)
+    state = group_state(node, roles, past, context, old, deleting, count)
     phase = _phase(node, state, roles, context, bool(outdated), count, live)
     served = state is ControllerState.RUNNING or (past is not None and past.served)
     value = Group(
@@ -168,9 +81,25 @@ def derive_group(node: GroupNode, before: Group | None, context: GroupContext, n
     return value
 
 
-def _continues(node: GroupNode, before: Group, count: int, live: int) -> bool:
-    """It is the group that it was, not one made anew under the same ordinal."""
-    return before.controller_state is not ControllerState.DELETING or not live or count == 0
+def _continues(node: GroupNode, before: Group, old: Mapping[str, RoleReplica], context: GroupContext) -> bool:
+    """It is the group that it was, not one made anew under the same ordinal: some pod is still the same.
+
+    If none is, it may still be a group whose one role replica was refilled.
+    """
+    if before.controller_state is None:
+        return False
+    if not node.replicas:
+        return True
+    had = False
+    for item in old.values():
+        replica = node.replicas.get(item.id)
+        for view in item.pods:
+            had = True
+            if replica is not None and view.uid in replica.pods:
+                return True
+    if before.controller_state is ControllerState.DELETING:
+        return False
+    return not had or (len(node.replicas) == 1 and context.recovery != "ServingGroupRecreate")
 
 
 def _outdated(node: GroupNode, context: GroupContext) -> tuple[frozenset[str], bool]:
@@ -185,8 +114,14 @@ def _outdated(node: GroupNode, context: GroupContext) -> tuple[frozenset[str], b
         targets = context.target_hashes.get(role)
         for position, replica in enumerate(replicas):
             if context.role_rollout:
-                behind = targets is not None and not replica.hashes <= targets
                 protected = position < spared
+                if context.unobserved and not replica.live:
+                    behind = True
+                elif targets is not None:
+                    behind = not replica.hashes <= targets
+                else:
+                    # No pod of the new template tells the role's hash yet, but this one is being replaced.
+                    behind = context.rollout_pending and not replica.live and wanted not in replica.revisions
             else:
                 behind = any(revision != wanted for revision in replica.revisions)
                 protected = node.protected
@@ -196,48 +131,23 @@ def _outdated(node: GroupNode, context: GroupContext) -> tuple[frozenset[str], b
     return frozenset(found), old
 
 
-def _deleting(
-    node: GroupNode, past: Group | None, context: GroupContext, count: int, live: int, outdated: bool
-) -> bool:
-    """Whether the controller chose the whole group to go, and not its pods or role replicas one by one."""
-    pod_group = node.pod_group
-    leaving = pod_group is not None and pod_group.deleted is not None
-    known = past is not None and past.controller_state is ControllerState.DELETING
-    if count == 0:
-        return leaving or known
-    if live:
-        gone = context.pod_groups and (pod_group is None or leaving)
-        return gone and live < count
-    if known or context.excess or context.ending or leaving:
-        return True
-    if context.role_rollout:
-        return context.pod_groups and pod_group is None
-    if outdated or (context.pod_groups and pod_group is None):
-        return True
-    return len(node.replicas) > 1 and not _shrinks_to_nothing(context)
-
-
-def _shrinks_to_nothing(context: GroupContext) -> bool:
-    return not any(role.replicas for role in context.roles)
-
-
 def _deletion_cause(past: Group | None, context: GroupContext, outdated: bool) -> Cause | None:
     if past is not None and past.phase is Phase.DELETING:
-        return past.cause
+        # The status tells the wanted revision only after the first deletions of a rollout.
+        return Cause.ROLLOUT if past.cause is Cause.RECOVERY and outdated else past.cause
     if context.ending:
         return None
     if context.excess:
         return Cause.SCALE
-    return Cause.ROLLOUT if outdated else Cause.RECOVERY
+    return Cause.ROLLOUT if outdated or context.unobserved else Cause.RECOVERY
 
 
-def _inherited(before: Group | None) -> Cause | None:
-    """Why a group that is made again went before."""
+def _inherited(before: Group | None, past: Group | None) -> Cause | None:
+    """Why a group is being made that went before, or that was already being made."""
     if before is None or before.cause is Cause.SCALE:
         return None
-    if before.phase in (Phase.DELETING, Phase.QUEUED, Phase.CREATING):
-        return before.cause
-    return None
+    phases = (Phase.CREATING,) if past is not None else (Phase.DELETING, Phase.QUEUED)
+    return before.cause if before.phase in phases else None
 
 
 def _roles(
@@ -287,6 +197,7 @@ def _role(
             node.id in outdated,
             context.role_rollout,
             context.first,
+            context.recovery == "None",
             _held(group, node, need, context),
         )
         if node.dirty or node.value is None or node.context != surroundings:
@@ -295,9 +206,16 @@ def _role(
             values.append(node.value)
         if node.live_ready >= need and not deleting:
             ready += 1
+    taken = {node.ordinal for node in nodes if node.ordinal is not None}
+    if deleting:
+        values += _all_gone(role.name, group, old, cause)
+    elif context.recovery == "None" and stored < role.replicas:
+        for item in _still_stored(role, group, old, now)[: role.replicas - stored]:
+            values.append(item)
+            taken.add(item.ordinal or 0)
+            stored += 1
     missing = min(role.replicas - stored, MOST_QUEUED)
     if missing > 0 and not deleting:
-        taken = {node.ordinal for node in nodes if node.ordinal is not None}
         for ordinal in free_ordinals(taken, role.replicas, missing, append=context.append):
             name = f"{role.name}-{ordinal}"
             held = None
@@ -306,6 +224,7 @@ def _role(
                 held = entry if entry in context.held else None
             surroundings = ReplicaContext(1 + role.workers, group_cause=cause, first=context.first, held=held)
             values.append(queued_replica(role, ordinal, old.get(name), surroundings, now))
+    if len(values) > len(nodes):
         values.sort(key=lambda item: (1 << 30 if item.ordinal is None else item.ordinal, item.id))
     known = before.get(role.name)
     if (
@@ -319,120 +238,41 @@ def _role(
     return Role(role.name, role.replicas, ready, tuple(values))
 
 
+def _all_gone(
+    role: str, group: GroupNode, old: Mapping[str, RoleReplica], cause: Cause | None
+) -> list[RoleReplica]:
+    """Role replicas of a group being deleted whose pods are gone: the controller holds them to the end."""
+    return [
+        gone_replica(before, cause)
+        for name, before in old.items()
+        if name not in group.replicas
+        and before.controller_state is not None
+        and (group_ordinal(role, name) is not None)
+    ]
+
+
+def _still_stored(
+    role: RoleRow, group: GroupNode, old: Mapping[str, RoleReplica], now: float
+) -> list[RoleReplica]:
+    """Role replicas without pods that the controller still holds under recovery policy None.
+
+    It does nothing when their pods go, and makes them again in place in some later pass (#1661).
+    """
+    found: list[RoleReplica] = []
+    for name, before in old.items():
+        if name in group.replicas or before.ordinal is None or name != f"{role.name}-{before.ordinal}":
+            continue
+        if before.controller_state in (ControllerState.RUNNING, ControllerState.CREATING):
+            found.append(unmade_replica(before, 1 + role.workers, now))
+    return sorted(found, key=lambda item: item.ordinal or 0)
+
+
 def _held(group: GroupNode, node: ReplicaNode, need: int, context: GroupContext) -> str | None:
     """A pod name that this role replica is missing and that a namesake's pod bears."""
     if not context.held or node.count >= need or group.ordinal is None:
         return None
     names = (pod_name(context.serving, group.ordinal, node.id, index) for index in range(min(need, 1000)))
     return next((name for name in names if name in context.held), None)
-
-
-def free_ordinals(taken: set[int], wanted: int, missing: int, *, append: bool, below: int = 0) -> list[int]:
-    """Ordinals that the controller gives to ``missing`` new ones, ascending.
-
-    HEAD fills the lowest gaps below ``wanted``; v0.2 to v1.0 append after the highest and fill only gaps
-    below the partition (``below``).
-    """
-    found: list[int] = []
-    limit = below if append else wanted
-    for ordinal in range(min(limit, len(taken) + missing)):
-        if len(found) == missing:
-            break
-        if ordinal not in taken:
-            found.append(ordinal)
-    following = max(max(taken, default=-1) + 1, limit if append else 0)
-    if append:
-        while len(found) < missing:
-            found.append(following)
-            following += 1
-    return found
-
-
-def _state(
-    node: GroupNode,
-    past: Group | None,
-    context: GroupContext,
-    old: Mapping[str, RoleReplica],
-    deleting: bool,
-    count: int,
-) -> ControllerState:
-    """The controller's word for a group of which something exists."""
-    if deleting:
-        return ControllerState.DELETING
-    known = past.controller_state if past is not None else None
-    if count == 0:
-        if past is not None and any(item.pods for item in old.values()):
-            return ControllerState.SCALING
-        return known or ControllerState.CREATING
-    short = extra = failing = refilled = leaving = False
-    complete = True
-    for role in context.roles:
-        nodes = node.by_role.get(role.name, ())
-        short = short or len(nodes) < role.replicas
-        extra = extra or len(nodes) > role.replicas
-        for item in nodes:
-            assert item.value is not None
-            if item.value.controller_state is not ControllerState.RUNNING:
-                complete = False
-            if item.value.controller_state is ControllerState.DELETING:
-                leaving = leaving or item.value.cause is not Cause.ROLLOUT
-            failing = failing or item.errors > 0
-            before = old.get(item.id)
-            if before is not None and before.pods and not any(v.uid in item.pods for v in before.pods):
-                refilled = True
-    if complete and not short and not extra:
-        return ControllerState.RUNNING
-    if known is ControllerState.SCALING:
-        return ControllerState.SCALING
-    if known is ControllerState.RUNNING:
-        if failing:
-            return ControllerState.CREATING
-        if short or extra:
-            return ControllerState.SCALING
-        if leaving:
-            return ControllerState.CREATING
-        return ControllerState.SCALING if refilled else ControllerState.RUNNING
-    if known is None and context.first:
-        return _first_guess(node, context, short or extra)
-    if past is not None and (refilled or _lost_replica(node, context, old) or _rescaled(past, context)):
-        return ControllerState.SCALING
-    return ControllerState.CREATING
-
-
-def _lost_replica(node: GroupNode, context: GroupContext, old: Mapping[str, RoleReplica]) -> bool:
-    """A wanted role replica that existed is gone: it will be filled again."""
-    return any(
-        before.pods and role_id not in node.replicas and role_id.rpartition("-")[0] in context.by_name
-        for role_id, before in old.items()
-    )
-
-
-def _rescaled(past: Group, context: GroupContext) -> bool:
-    """The wanted number of a role's replicas has changed since, and no first making was under way."""
-    for role in past.roles:
-        wanted = context.by_name.get(role.name)
-        if wanted is not None and wanted.replicas != role.desired:
-            return all(item.phase is not Phase.QUEUED for item in role.replicas)
-    return False
-
-
-def _first_guess(node: GroupNode, context: GroupContext, uneven: bool) -> ControllerState:
-    """Without memory: a role replica made after another one was ready shows that the group already ran."""
-    ready_since = [
-        item.ready_since
-        for item in node.replicas.values()
-        if item.ready_since is not None and item.value is not None and item.live_ready >= item.value.need
-    ]
-    if not ready_since:
-        return ControllerState.CREATING
-    if uneven:
-        return ControllerState.SCALING
-    for item in node.replicas.values():
-        if item.value is None or item.value.controller_state is ControllerState.RUNNING or item.errors:
-            continue
-        if item.first_created is not None and item.first_created > min(ready_since):
-            return ControllerState.SCALING
-    return ControllerState.CREATING
 
 
 def _phase(
@@ -571,7 +411,7 @@ def queued_group(
     now: float,
 ) -> Group:
     """A group that is wanted and of which nothing exists; ``roles`` hold its queued role replicas."""
-    cause = _inherited(before) or Cause.SCALE
+    cause = _inherited(before, None) or Cause.SCALE
     since = None if context.first else now
     if before is not None and before.phase is Phase.QUEUED:
         since = before.since

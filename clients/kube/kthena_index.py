@@ -1,20 +1,17 @@
-"""Everything known of one ModelServing, and its value derived from that: only what was touched is rebuilt."""
+"""The value of one ModelServing, derived from its rows: only what was touched since is built again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from clients.kube.kthena_groups import (
-    MOST_QUEUED,
-    GroupContext,
-    GroupNode,
-    derive_group,
-    free_ordinals,
-    queued_group,
-)
-from clients.kube.kthena_names import REVISION, TEMPLATE_HASH, group_name, group_ordinal, place_of
+from clients.kube.kthena_groups import derive_group, queued_group
+from clients.kube.kthena_names import REVISION, TEMPLATE_HASH, group_name
+from clients.kube.kthena_order import resolve_partition
+from clients.kube.kthena_ordinals import MOST_QUEUED, free_ordinals
+from clients.kube.kthena_parts import GroupContext, GroupNode
 from clients.kube.kthena_reasons import Hints
-from clients.kube.kthena_replicas import ReplicaContext, ReplicaNode, queued_replica
+from clients.kube.kthena_replicas import ReplicaContext, queued_replica
+from clients.kube.kthena_rows import ServingRows
 from clients.kube.kthena_workload import (
     CAPABILITIES,
     exposure,
@@ -23,27 +20,17 @@ from clients.kube.kthena_workload import (
     role_specs,
     worst_of,
 )
-from clients.kube.rows import (
-    EndpointSliceRow,
-    EventRow,
-    ModelServingRow,
-    PodGroupRow,
-    PodRow,
-)
-from clients.serving.keys import WorkloadKey
+from clients.kube.rows import EventRow, ModelServingRow, PodGroupRow, PodRow
+from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import ControllerState
-from clients.serving.workload import Group, Role, Workload
+from clients.serving.workload import Group, Role, RoleSpec, Workload
 
 __all__ = ["ServingIndex", "derive"]
 
-_TELLING = frozenset({"FailedScheduling", "Unschedulable", "Failed", "ErrImagePull", "FailedMount"})
-"""Reasons of pod events whose text says more than the pod's status."""
-_MOST_EVENTS = 256
-"""Hints kept for one ModelServing; the oldest go."""
 _ROLE_ROLLOUT = "RoleRollingUpdate"
 
 
-class ServingIndex:
+class ServingIndex(ServingRows):
     """One ModelServing with its pods, PodGroups, events and endpoints. Used by one thread.
 
     ``derive`` depends on what was put in, on ``previous`` and on ``now`` alone: a fresh index with the same
@@ -54,25 +41,8 @@ class ServingIndex:
 
     def __init__(self, cluster: str, row: ModelServingRow, *, append_after_max: bool = False) -> None:
         """``append_after_max``: new ordinals follow the highest one (v0.2 to v1.0), gaps are not filled."""
+        super().__init__(row, append_after_max=append_after_max)
         self.cluster = cluster
-        self.row = row
-        self.uid = row.uid
-        self._append = append_after_max
-        self._groups: dict[str, GroupNode] = {}
-        self._places: dict[str, tuple[GroupNode, ReplicaNode]] = {}
-        self._foreign: dict[str, PodRow] = {}
-        self._overridden: dict[str, tuple[str, str]] = {}
-        self._pod_groups: dict[str, PodGroupRow] = {}
-        self._events: dict[str, EventRow] = {}
-        self._slices: dict[str, EndpointSliceRow] = {}
-        self._lost_nodes: set[str] = set()
-        self._seq = 0
-        self._unstamped: list[PodRow] = []
-        self._unterminated: list[PodRow] = []
-        self._dirty_groups: dict[str, GroupNode] = {}
-        self._all_dirty = True
-        self._regroup = True
-        self._touched = True
         self._order: list[GroupNode] = []
         self._context: GroupContext | None = None
         self._last: Workload | None = None
@@ -80,232 +50,16 @@ class ServingIndex:
         self._queued_roles: tuple[Role, ...] = ()
         self._queued_groups: list[Group] = []
         self._wake: float | None = None
-        self._exposure_dirty = False
         self._exposure: tuple[str | None, tuple[int, int] | None] = (None, None)
-        self._specs = role_specs(row)
-        self._owner = owner_of(row)
-        self._labels = tuple(sorted(row.labels.items()))
+        self._specs: tuple[RoleSpec, ...] = ()
+        self._owner: ObjectRef | None = None
+        self._labels: tuple[tuple[str, str], ...] = ()
         self._key = WorkloadKey(cluster, "kthena", row.namespace, "ModelServing", row.name)
-
-    @property
-    def append_after_max(self) -> bool:
-        """Whether new ordinals follow the highest one; may be set once the version is known."""
-        return self._append
-
-    @append_after_max.setter
-    def append_after_max(self, append: bool) -> None:
-        if append != self._append:
-            self._append = append
-            self._touch_all()
 
     @property
     def wake(self) -> float | None:
         """Cluster time at which ``derive`` may tell something new although nothing arrives."""
         return self._wake
-
-    # -- rows in
-
-    def put_row(self, row: ModelServingRow) -> None:
-        """The ModelServing has changed."""
-        old, self.row = self.row, row
-        self._touched = True
-        if _derived_from(old) != _derived_from(row):
-            self._touch_all()
-        self._specs = role_specs(row)
-        self._owner = owner_of(row)
-        self._labels = tuple(sorted(row.labels.items()))
-
-    def put_pod(self, pod: PodRow) -> None:
-        """A new or changed pod; one of an earlier namesake (by owner uid) is only remembered as such."""
-        self._touched = True
-        if pod.owner is None or pod.owner.uid != self.uid:
-            self._drop_place(pod.uid)
-            self._foreign[pod.uid] = pod
-            self._touch_all()
-            return
-        home = self._places.get(pod.uid)
-        if home is not None:
-            group, replica = home
-            old = replica.pods[pod.uid]
-            pod.seq, pod.term_seq = old.seq, old.term_seq
-            index = replica.indexes[pod.uid]
-            if old.labels != pod.labels:
-                place, _ = place_of(self.row.name, pod)
-                if place is None or place.group != group.name or place.role_id != replica.id:
-                    self._drop_place(pod.uid)
-                    home = None
-        if home is None:
-            if pod.uid in self._foreign:
-                del self._foreign[pod.uid]
-                self._touch_all()
-            place, overridden = place_of(self.row.name, pod)
-            if place is None:
-                return
-            if overridden is not None:
-                self._overridden[pod.uid] = (pod.name, overridden)
-            group = self._group(place.group, place.ordinal)
-            found = group.replicas.get(place.role_id)
-            if found is None:
-                found = group.replicas[place.role_id] = ReplicaNode(
-                    place.role, place.role_id, place.role_ordinal
-                )
-                group.roles = None
-            replica, index = found, place.index
-            self._places[pod.uid] = (group, replica)
-            self._exposure_dirty = bool(self._slices)
-        if not pod.seq:
-            self._unstamped.append(pod)
-        if pod.deleted is not None and not pod.term_seq:
-            self._unterminated.append(pod)
-        self._seq = max(self._seq, pod.seq, pod.term_seq)
-        replica.put(pod, index)
-        group.dirty = True
-        self._dirty_groups[group.name] = group
-
-    def drop_pod(self, uid: str) -> None:
-        """A pod that is gone."""
-        self._touched = True
-        if self._foreign.pop(uid, None) is not None:
-            self._touch_all()
-        self._drop_place(uid)
-
-    def put_pod_group(self, row: PodGroupRow) -> None:
-        """A new or changed PodGroup; it bears its group's name."""
-        if row.owner is not None and row.owner.uid != self.uid:
-            return
-        self._touched = True
-        if not self._pod_groups:
-            self._touch_all()
-        self._pod_groups[row.name] = row
-        group = self._group(row.name, group_ordinal(self.row.name, row.name))
-        group.pod_group = row
-        self._forget(group)
-
-    def drop_pod_group(self, name: str) -> None:
-        """A PodGroup that is gone."""
-        if self._pod_groups.pop(name, None) is None:
-            return
-        self._touched = True
-        group = self._groups.get(name)
-        if group is not None:
-            group.pod_group = None
-            self._forget(group)
-            self._tidy(group)
-        if not self._pod_groups:
-            self._touch_all()
-
-    def put_event(self, event: EventRow) -> None:
-        """A hint in words about one of the pods."""
-        if event.kind != "Pod" or event.reason not in _TELLING:
-            return
-        known = self._events.get(event.name)
-        if known is not None and (known.at or 0.0) > (event.at or 0.0):
-            return
-        self._events.pop(event.name, None)
-        self._events[event.name] = event
-        if len(self._events) > _MOST_EVENTS:
-            del self._events[next(iter(self._events))]
-        for group, replica in self._homes_of(event):
-            self._touched = True
-            replica.forget()
-            group.dirty = True
-            self._dirty_groups[group.name] = group
-
-    def put_endpoints(self, row: EndpointSliceRow) -> None:
-        """A new or changed EndpointSlice of a Service in front of its pods."""
-        self._slices[row.name] = row
-        self._touched = self._exposure_dirty = True
-
-    def drop_endpoints(self, name: str) -> None:
-        """An EndpointSlice that is gone."""
-        if self._slices.pop(name, None) is not None:
-            self._touched = self._exposure_dirty = True
-
-    def put_node(self, name: str, *, reports: bool) -> None:
-        """A node stopped or began to report (its Ready condition); only nodes with pods of ours matter."""
-        if reports == (name not in self._lost_nodes):
-            return
-        if reports:
-            self._lost_nodes.discard(name)
-        else:
-            self._lost_nodes.add(name)
-        for group, replica in {id(home[1]): home for home in self._places.values()}.values():
-            if any(pod.node == name for pod in replica.pods.values()):
-                self._touched = True
-                replica.forget()
-                group.dirty = True
-                self._dirty_groups[group.name] = group
-
-    # -- places
-
-    def _homes_of(self, event: EventRow) -> list[tuple[GroupNode, ReplicaNode]]:
-        if event.object_uid:
-            home = self._places.get(event.object_uid)
-            return [home] if home is not None else []
-        return [
-            (group, replica)
-            for uid, (group, replica) in self._places.items()
-            if replica.pods[uid].name == event.name
-        ]
-
-    def _group(self, name: str, ordinal: int | None) -> GroupNode:
-        group = self._groups.get(name)
-        if group is None:
-            group = self._groups[name] = GroupNode(name, ordinal)
-            group.pod_group = self._pod_groups.get(name)
-            self._regroup = True
-            self._dirty_groups[name] = group
-        return group
-
-    def _forget(self, group: GroupNode) -> None:
-        group.forget()
-        self._dirty_groups[group.name] = group
-
-    def _drop_place(self, uid: str) -> None:
-        home = self._places.pop(uid, None)
-        if home is None:
-            return
-        group, replica = home
-        replica.drop(uid)
-        self._overridden.pop(uid, None)
-        if not replica.pods:
-            del group.replicas[replica.id]
-            group.roles = None
-        group.dirty = True
-        self._dirty_groups[group.name] = group
-        self._tidy(group)
-
-    def _tidy(self, group: GroupNode) -> None:
-        if not group.replicas and group.pod_group is None:
-            del self._groups[group.name]
-            self._dirty_groups.pop(group.name, None)
-            self._regroup = True
-
-    def _touch_all(self) -> None:
-        self._touched = True
-        self._all_dirty = True
-
-    def _stamp(self) -> None:
-        """Gives arrival numbers. What arrived since the last value is ordered by its own times first:
-
-        a first list comes by name, not by age.
-        """
-        if self._unstamped:
-            for pod in sorted(self._unstamped, key=lambda pod: pod.created or 0.0):
-                home = self._places.get(pod.uid)
-                newest = home[1].pods[pod.uid] if home is not None else pod
-                if not newest.seq:
-                    self._seq += 1
-                    newest.seq = self._seq
-            self._unstamped.clear()
-        if self._unterminated:
-            for pod in sorted(self._unterminated, key=lambda pod: (pod.deleted or 0.0) - (pod.grace or 0.0)):
-                home = self._places.get(pod.uid)
-                newest = home[1].pods[pod.uid] if home is not None else pod
-                if not newest.term_seq:
-                    self._seq += 1
-                    newest.term_seq = self._seq
-            self._unterminated.clear()
 
     # -- value out
 
@@ -366,11 +120,16 @@ class ServingIndex:
             return
         for name in ghosts:
             del self._groups[name]
-        room = self.row.replicas - len(self._groups) if self.row.deleted is None else 0
+        room = self.row.replicas - len(self._groups)
+        if self.row.deleted is not None or self.row.recovery_policy == "ServingGroupRecreate":
+            room = 0
+        wanted = {role.name for role in self.row.roles if role.replicas}
         lost = [
             group
             for name, group in befores.items()
-            if name not in self._groups and group.ordinal is not None and _refills(group)
+            if name not in self._groups
+            and group.ordinal is not None
+            and _refills(group, wanted, in_place=self.row.recovery_policy == "None")
         ]
         lost.sort(key=lambda group: group.ordinal or 0)
         for group in lost[: max(0, room)]:
@@ -389,6 +148,7 @@ class ServingIndex:
         excess = len(self._groups) > row.replicas
         pod_groups = bool(self._pod_groups)
         targets = self._target_hashes()
+        unobserved = row.observed_generation is not None and row.observed_generation != row.generation
         if self._regroup or self._all_dirty:
             self._sort()
         if (
@@ -397,6 +157,7 @@ class ServingIndex:
             and old.excess == excess
             and old.pod_groups == pod_groups
             and old.target_hashes == targets
+            and old.unobserved == unobserved
         ):
             old.first = first
             return old
@@ -406,11 +167,16 @@ class ServingIndex:
             roles=row.roles,
             by_name={role.name: role for role in row.roles},
             hints=Hints(row.scheduler, events=self._events, lost_nodes=self._lost_nodes),
+            recovery=row.recovery_policy,
             role_rollout=role_rollout,
+            rollout_pending=_rollout_pending(row),
+            unobserved=unobserved,
             update_revision=row.update_revision,
             target_hashes=targets,
             partitions={
-                role.name: _partition(role.partition, role.replicas) for role in row.roles if role_rollout
+                role.name: resolve_partition(role.partition, role.replicas)
+                for role in row.roles
+                if role_rollout
             },
             pod_groups=pod_groups,
             excess=excess,
@@ -432,7 +198,7 @@ class ServingIndex:
         """
         row = self.row
         wanted = row.update_revision
-        if row.rollout_type != _ROLE_ROLLOUT or wanted is None or wanted == row.current_revision:
+        if row.rollout_type != _ROLE_ROLLOUT or not _rollout_pending(row):
             return {}
         found: dict[str, set[str]] = {}
         for _, replica in self._places.values():
@@ -447,7 +213,7 @@ class ServingIndex:
             self._groups.values(),
             key=lambda node: (1 << 30 if node.ordinal is None else node.ordinal, node.name),
         )
-        spared = _partition(self.row.partition, self.row.replicas)
+        spared = resolve_partition(self.row.partition, self.row.replicas)
         for position, node in enumerate(self._order):
             protected = position < spared
             if node.protected != protected:
@@ -476,16 +242,17 @@ class ServingIndex:
             changed, self._queued_groups = bool(self._queued_groups), []
             return changed
         taken = {node.ordinal for node in self._order if node.ordinal is not None}
-        below = _partition(self.row.partition, self.row.replicas)
-        known = {group.name: group for group in self._queued_groups} if not self._all_dirty else {}
+        below = resolve_partition(self.row.partition, self.row.replicas)
+        known = {group.name: group for group in self._queued_groups}
         found: list[Group] = []
         for ordinal in free_ordinals(
             taken, self.row.replicas, min(missing, MOST_QUEUED), append=self._append, below=below
         ):
             name = group_name(self.row.name, ordinal)
             before, cached = befores.get(name), known.get(name)
-            if cached is None or before is not cached:
-                cached = queued_group(name, ordinal, self._queued_roles, before, context, now)
+            if cached is None or before is not cached or self._all_dirty:
+                made = queued_group(name, ordinal, self._queued_roles, before, context, now)
+                cached = cached if cached is not None and made == cached else made
             found.append(cached)
         changed = len(found) != len(self._queued_groups) or any(
             one is not other for one, other in zip(found, self._queued_groups, strict=True)
@@ -526,6 +293,11 @@ class ServingIndex:
         gpus = 0
         for group in groups:
             gpus += group.gpus
+        if self._row_dirty:
+            self._specs = role_specs(row)
+            self._owner = owner_of(row)
+            self._labels = tuple(sorted(row.labels.items()))
+            self._row_dirty = False
         if self._exposure_dirty:
             self._exposure = self._exposed()
             self._exposure_dirty = False
@@ -609,29 +381,24 @@ def derive(
     return index.derive(previous, now)
 
 
-def _derived_from(row: ModelServingRow) -> tuple[object, ...]:
-    """What groups are derived from; the other fields only stand in the value."""
-    return (
-        row.replicas,
-        row.roles,
-        row.scheduler,
-        row.rollout_type,
-        row.partition,
-        row.min_role_replicas,
-        row.current_revision,
-        row.update_revision,
-        row.deleted,
-    )
+def _rollout_pending(row: ModelServingRow) -> bool:
+    """Current and wanted revision are known and differ. Both are missing before v0.3."""
+    return row.update_revision is not None and row.update_revision != row.current_revision
 
 
-def _refills(group: Group) -> bool:
+def _refills(group: Group, wanted: set[str], *, in_place: bool) -> bool:
     """It was held by the controller, not on its way out, and had pods (or is such a one without pods)."""
     state = group.controller_state
     if state is ControllerState.SCALING:
         return True
     if state not in (ControllerState.RUNNING, ControllerState.CREATING):
         return False
-    return any(item.pods for role in group.roles for item in role.replicas)
+    held = {ControllerState.RUNNING, ControllerState.CREATING}
+    if not in_place:
+        held.add(ControllerState.DELETING)
+    return any(
+        item.controller_state in held for role in group.roles if role.name in wanted for item in role.replicas
+    )
 
 
 def _same_memory(one: Group | None, other: Group | None) -> bool:
@@ -649,14 +416,3 @@ def _same_memory(one: Group | None, other: Group | None) -> bool:
         and one.created_seq == other.created_seq
         and one.deleting_seq == other.deleting_seq
     )
-
-
-def _partition(value: str | None, replicas: int) -> int:
-    """How many list positions a partition spares: a number, or a percentage rounded up."""
-    if not value:
-        return 0
-    digits = value.removesuffix("%")
-    if not digits.isdecimal() or len(digits) > 9:
-        return 0
-    number = int(digits)
-    return -(-number * replicas // 100) if value.endswith("%") else number

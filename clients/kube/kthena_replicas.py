@@ -16,7 +16,16 @@ from clients.kube.rows import PodRow, RoleRow
 from clients.serving.phase import Cause, ControllerState, Phase, Stage, Trouble, TroubleKind
 from clients.serving.workload import PodView, RoleReplica
 
-__all__ = ["ReplicaContext", "ReplicaNode", "derive_replica", "name_held", "queued_replica", "survey"]
+__all__ = [
+    "ReplicaContext",
+    "ReplicaNode",
+    "derive_replica",
+    "gone_replica",
+    "name_held",
+    "queued_replica",
+    "survey",
+    "unmade_replica",
+]
 
 
 class ReplicaContext(Struct, frozen=True):
@@ -33,6 +42,8 @@ class ReplicaContext(Struct, frozen=True):
     """Outdated role replicas are replaced one by one; else only whole groups are."""
     first: bool = False
     """There is no memory: servegrid has just begun to look."""
+    in_place: bool = False
+    """Recovery policy None: pods that are gone are made again in place, the replica stays what it was."""
     held: str | None = None
     """Name of a pod that it misses and that a pod of an earlier namesake still bears."""
 
@@ -46,6 +57,7 @@ class ReplicaNode:
         "dirty",
         "errors",
         "facts",
+        "failed",
         "first_created",
         "gpus",
         "id",
@@ -74,7 +86,7 @@ class ReplicaNode:
         self.value: RoleReplica | None = None
         self.context: ReplicaContext | None = None
         self.dirty = True
-        self.count = self.live = self.live_ready = self.errors = self.gpus = 0
+        self.count = self.live = self.live_ready = self.errors = self.failed = self.gpus = 0
         self.passed = 0
         self.total = STEPS
         self.first_created: float | None = None
@@ -143,7 +155,7 @@ def survey(
             if known is None or (known.wake is not None and known.wake <= now):
                 index = node.indexes[uid]
                 facts[uid] = look_at(pod, index, startup_probe, views.get(uid), hints, now)
-    live = live_ready = errors = gpus = passed = 0
+    live = live_ready = errors = gpus = passed = failed = 0
     created = ready_since = wake = None
     for uid, pod in node.pods.items():
         fact = facts[uid]
@@ -159,11 +171,22 @@ def survey(
                 live_ready += 1
                 if pod.ready_at is not None and (ready_since is None or pod.ready_at > ready_since):
                     ready_since = pod.ready_at
+        elif before is not None and _failed_meanwhile(fact.view, before):
+            failed += 1
         if fact.wake is not None and (wake is None or fact.wake < wake):
             wake = fact.wake
     node.count = len(node.pods)
     node.live, node.live_ready, node.errors, node.gpus, node.passed = live, live_ready, errors, gpus, passed
+    node.failed = failed
     node.first_created, node.ready_since, node.wake = created, ready_since, wake
+
+
+def _failed_meanwhile(view: PodView, before: RoleReplica) -> bool:
+    """A pod that now terminates had failed since the last value, which did not see it in between."""
+    for old in before.pods:
+        if old.uid == view.uid:
+            return view.restarts > old.restarts or (view.phase == "Failed" and not old.terminating)
+    return False
 
 
 def _state(node: ReplicaNode, before: RoleReplica | None, context: ReplicaContext) -> ControllerState:
@@ -176,14 +199,18 @@ def _state(node: ReplicaNode, before: RoleReplica | None, context: ReplicaContex
             return known or _guess(node)
         if known is ControllerState.DELETING or leaves:
             return ControllerState.DELETING
-        if node.count < context.need or (node.count > 1 and not _all_failed(node, before)):
+        if (node.count < context.need and not context.in_place) or (
+            node.count > 1 and not _all_failed(node, before)
+        ):
             return ControllerState.DELETING
+        if node.failed:
+            return ControllerState.CREATING
         return known or _guess(node)
     if node.live < node.count and (leaves or known is ControllerState.DELETING):
         return ControllerState.DELETING
     if node.live_ready >= context.need:
         return ControllerState.RUNNING
-    if node.errors:
+    if node.errors or node.failed:
         return ControllerState.CREATING
     if known is ControllerState.RUNNING:
         return ControllerState.RUNNING
@@ -201,7 +228,7 @@ def _guess(node: ReplicaNode) -> ControllerState:
 def _all_failed(node: ReplicaNode, before: RoleReplica | None) -> bool:
     """Every pod had failed before it was deleted: each was deleted by itself, not the replica as a whole."""
     if before is not None and before.controller_state is ControllerState.RUNNING:
-        return False
+        return node.failed == node.count
     return all(fact.view.restarts for fact in node.facts.values())
 
 
@@ -315,7 +342,7 @@ def derive_replica(
 ) -> RoleReplica:
     """The value of a role replica that has pods and was surveyed. ``before`` is its last value, by id."""
     same = before is not None and any(view.uid in node.pods for view in before.pods)
-    state = _state(node, before if same else None, context)
+    state = _state(node, before if same or context.in_place else None, context)
     phase = _phase(node, state, context)
     facts = node.facts
     views = tuple([facts[uid].view for uid in _order(node)])
@@ -357,6 +384,43 @@ def _slowest(node: ReplicaNode) -> Stage:
     return min(facts, key=lambda fact: fact.passed).view.stage
 
 
+def gone_replica(before: RoleReplica, cause: Cause | None) -> RoleReplica:
+    """A role replica without pods in a group of which other pods are still on their way out."""
+    return RoleReplica(
+        before.id,
+        before.ordinal,
+        Phase.DELETING,
+        before.controller_state,
+        (),
+        before.need,
+        cause=cause,
+        stage=Stage.TERMINATING,
+        progress=100,
+        since=before.since if before.phase is Phase.DELETING else None,
+        served=before.served,
+    )
+
+
+def unmade_replica(before: RoleReplica, need: int, now: float) -> RoleReplica:
+    """A role replica that the controller still holds although none of its pods is there."""
+    message = "its pods are gone, and recovery policy None makes them again only in some later pass"
+    old = before.trouble
+    since = old.since if old is not None and old.reason == "PodMissing" else now
+    return RoleReplica(
+        before.id,
+        before.ordinal,
+        Phase.QUEUED,
+        before.controller_state,
+        (),
+        need,
+        trouble=Trouble(TroubleKind.DEGRADED, "PodMissing", message, since),
+        cause=Cause.RECOVERY,
+        progress=0,
+        since=before.since if before.phase is Phase.QUEUED else now,
+        served=before.served,
+    )
+
+
 def queued_replica(
     role: RoleRow, ordinal: int, before: RoleReplica | None, context: ReplicaContext, now: float
 ) -> RoleReplica:
@@ -365,7 +429,7 @@ def queued_replica(
     since = None if context.first else now
     if before is not None:
         if before.phase is Phase.QUEUED:
-            since = before.since
+            since, cause = before.since, before.cause or cause
         if before.cause in (Cause.ROLLOUT, Cause.RECOVERY):
             cause = before.cause
         elif before.served and before.cause is not Cause.SCALE:

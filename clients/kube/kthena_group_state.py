@@ -1,0 +1,180 @@
+"""Which state Kthena's controller remembers for a ServingGroup, from what can be seen of it.
+
+``Creating`` from its making, or once a pod of a running group fails; ``Running`` as soon as every role has
+exactly the wanted number of role replicas and each of them runs; ``Scaling`` when role replicas are added,
+removed or refilled; ``Deleting`` when the whole group was chosen to go. A controller that restarts forgets
+``Scaling`` and ``Deleting``; that cannot be seen from outside, so they last until the pods say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from clients.kube.kthena_parts import GroupContext, GroupNode
+from clients.serving.phase import Cause, ControllerState, Phase
+from clients.serving.workload import Group, Role, RoleReplica
+
+__all__ = ["group_state", "is_deleting"]
+
+
+def is_deleting(
+    node: GroupNode, past: Group | None, context: GroupContext, count: int, live: int, outdated: bool
+) -> bool:
+    """Whether the controller chose the whole group to go, and not its pods or role replicas one by one."""
+    pod_group = node.pod_group
+    leaving = pod_group is not None and pod_group.deleted is not None
+    known = past is not None and past.controller_state is ControllerState.DELETING
+    if count == 0:
+        return leaving or known
+    if live:
+        if not context.pod_groups or not (pod_group is None or leaving):
+            return False
+        return live < count or context.excess or outdated
+    if known or context.excess or context.ending or leaving:
+        return True
+    if context.role_rollout:
+        return context.pod_groups and pod_group is None
+    if outdated or (context.pod_groups and pod_group is None):
+        return True
+    return len(node.replicas) > 1 and not _shrinks_to_nothing(context)
+
+
+def _shrinks_to_nothing(context: GroupContext) -> bool:
+    return not any(role.replicas for role in context.roles)
+
+
+class _Census:
+    """The role replicas that the controller holds of a group, counted."""
+
+    __slots__ = ("added", "complete", "extra", "failing", "leaving", "rolling", "short")
+
+    def __init__(
+        self, node: GroupNode, roles: tuple[Role, ...], context: GroupContext, old: Mapping[str, RoleReplica]
+    ) -> None:
+        self.complete = True
+        """Each runs."""
+        self.short = self.extra = False
+        """Some role has fewer, or more, than wanted."""
+        self.failing = False
+        self.added = False
+        """Some are new, or made again with new pods."""
+        self.leaving = False
+        """Some are being deleted, and not to be replaced by a rollout."""
+        self.rolling = True
+        """All that are not running are being replaced by a rollout, and ran until now."""
+        for role in roles[: len(context.roles)]:
+            stored = 0
+            for item in role.replicas:
+                state = item.controller_state
+                if state is None:
+                    continue
+                stored += 1
+                if state is ControllerState.RUNNING:
+                    continue
+                self.complete = False
+                before = old.get(item.id)
+                replaced = state is ControllerState.DELETING and item.cause is Cause.ROLLOUT
+                ran = before is not None and before.controller_state is ControllerState.RUNNING
+                self.rolling = self.rolling and replaced and ran
+                if state is ControllerState.DELETING:
+                    self.leaving = self.leaving or not replaced
+                    continue
+                replica = node.replicas.get(item.id)
+                if replica is None:
+                    continue
+                self.failing = self.failing or replica.errors > 0 or replica.failed > 0
+                if before is None or not any(view.uid in replica.pods for view in before.pods):
+                    self.added = self.added or context.recovery != "None"
+            self.short = self.short or stored < role.desired
+            self.extra = self.extra or stored > role.desired
+
+
+def group_state(
+    node: GroupNode,
+    roles: tuple[Role, ...],
+    past: Group | None,
+    context: GroupContext,
+    old: Mapping[str, RoleReplica],
+    deleting: bool,
+    count: int,
+) -> ControllerState:
+    """The controller's word for a group of which something exists.
+
+    ``past`` is its last value if it is still the same group, ``old`` its last role replicas by id.
+    """
+    if deleting:
+        return ControllerState.DELETING
+    known = past.controller_state if past is not None else None
+    if count == 0:
+        if past is not None and context.recovery != "None" and any(item.pods for item in old.values()):
+            return ControllerState.SCALING
+        return known or ControllerState.CREATING
+    census = _Census(node, roles, context, old)
+    even = not census.short and not census.extra
+    if census.complete and even:
+        return ControllerState.RUNNING
+    if known is ControllerState.SCALING:
+        # A rollout takes the next role replica only once all run: between two values it was Running.
+        return ControllerState.RUNNING if census.rolling and even else ControllerState.SCALING
+    if known is ControllerState.RUNNING:
+        if census.failing:
+            return ControllerState.CREATING
+        if not even:
+            return ControllerState.SCALING
+        if census.leaving:
+            return ControllerState.CREATING
+        return ControllerState.SCALING if census.added else ControllerState.RUNNING
+    if known is None and context.first:
+        return _first_guess(node, not even)
+    if past is not None and (
+        _made_again(node, old, context) or _lost_replica(node, context, old) or _rescaled(past, context)
+    ):
+        return ControllerState.SCALING
+    return ControllerState.CREATING
+
+
+def _made_again(node: GroupNode, old: Mapping[str, RoleReplica], context: GroupContext) -> bool:
+    """A role replica that had pods has only others now."""
+    if context.recovery == "None":
+        return False
+    for role_id, before in old.items():
+        replica = node.replicas.get(role_id)
+        if replica is not None and before.pods and not any(view.uid in replica.pods for view in before.pods):
+            return True
+    return False
+
+
+def _lost_replica(node: GroupNode, context: GroupContext, old: Mapping[str, RoleReplica]) -> bool:
+    """A wanted role replica that existed is gone: it will be filled again."""
+    return context.recovery != "None" and any(
+        before.pods and role_id not in node.replicas and role_id.rpartition("-")[0] in context.by_name
+        for role_id, before in old.items()
+    )
+
+
+def _rescaled(past: Group, context: GroupContext) -> bool:
+    """The wanted number of a role's replicas has changed since, and no first making was under way."""
+    for role in past.roles:
+        wanted = context.by_name.get(role.name)
+        if wanted is not None and wanted.replicas != role.desired:
+            return all(item.phase is not Phase.QUEUED for item in role.replicas)
+    return False
+
+
+def _first_guess(node: GroupNode, uneven: bool) -> ControllerState:
+    """Without memory: a role replica made after another one was ready shows that the group already ran."""
+    ready_since = [
+        item.ready_since
+        for item in node.replicas.values()
+        if item.ready_since is not None and item.value is not None and item.live_ready >= item.value.need
+    ]
+    if not ready_since:
+        return ControllerState.CREATING
+    if uneven:
+        return ControllerState.SCALING
+    for item in node.replicas.values():
+        if item.value is None or item.value.controller_state is ControllerState.RUNNING or item.errors:
+            continue
+        if item.first_created is not None and item.first_created > min(ready_since):
+            return ControllerState.SCALING
+    return ControllerState.CREATING
