@@ -57,6 +57,14 @@ def api(target: Target) -> Iterator[Api]:
 
 
 @pytest.fixture
+def embedded(api: Api) -> Api:
+    """For what a bare kube-apiserver cannot show: no kubelet, no proxy to loopback, no quick compaction."""
+    if api.target.kind != "embedded":
+        pytest.skip("a bare kube-apiserver cannot show this")
+    return api
+
+
+@pytest.fixture
 def viewer(target: Target, api: Api) -> Iterator[Api]:
     """A client that may read everything and write nothing, in the same namespace."""
     with Api(target, target.viewer, api.namespace) as client:

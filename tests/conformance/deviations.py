@@ -15,4 +15,17 @@ class Deviation(Struct, frozen=True):
     reason: str
 
 
-DEVIATIONS: dict[str, Deviation] = {}
+DEVIATIONS: dict[str, Deviation] = {
+    "exact-old-version": Deviation(
+        410, "lists of the past are not kept; a client that meets 410 lists again without a version"
+    ),
+    "strict-built-in": Deviation(
+        201, "built-in kinds have no full schema here: their unknown fields are kept, never refused"
+    ),
+    "protobuf-body": Deviation(
+        415, "JSON and YAML only: kubectl's create and auth can-i send protobuf, its apply does not"
+    ),
+    "empty-namespace": Deviation(
+        404, "the namespace controller's part is done at once: an empty namespace is gone immediately"
+    ),
+}

@@ -148,6 +148,12 @@ def test_16_malformed_json(api: Api) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
 
 
+def test_16_protobuf(api: Api) -> None:
+    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    answer = api.http.post(api.core("configmaps"), content=b"k8s\x00garbage", headers=headers)
+    api.conform("protobuf-body", answer.status_code, 400)
+
+
 def test_16_wrong_kind(api: Api) -> None:
     body = serving("a") | {"kind": "Pod"}
     assert api.post(api.servings(), body).status_code == 400
@@ -188,6 +194,12 @@ def test_18_unknown_fields(api: Api) -> None:
     body["metadata"]["name"] = "b"
     quiet = api.post(api.servings(), body, fieldValidation="Ignore")
     assert (quiet.status_code, "warning" in quiet.headers) == (201, False)
+
+
+def test_18_unknown_fields_of_built_in_kinds(api: Api) -> None:
+    body = config_map("a") | {"bogus": 1}
+    answer = api.post(api.core("configmaps"), body, fieldValidation="Strict")
+    api.conform("strict-built-in", answer.status_code, 400)
 
 
 def test_18_pod_templates_pass_whole(api: Api) -> None:

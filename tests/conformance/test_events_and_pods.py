@@ -7,14 +7,6 @@ import pytest
 from tests.conformance.client import MERGE, Api, Json, pod
 
 
-@pytest.fixture
-def embedded(api: Api) -> Api:
-    """Logs need a kubelet, and a real server refuses to proxy to loopback: ours only."""
-    if api.target.kind != "embedded":
-        pytest.skip("a real apiserver alone has no kubelet and does not proxy to loopback")
-    return api
-
-
 def _event(api: Api, name: str, about: str, kind: str) -> Json:
     return {
         "apiVersion": "v1",
@@ -48,7 +40,7 @@ def test_35_the_same_event_in_the_other_group(api: Api) -> None:
     assert (other["regarding"]["name"], other["note"], other["deprecatedCount"]) == ("a", "about a", 3)
     assert other["deprecatedSource"]["component"] == "tester"
     assert "involvedObject" not in other
-    listed = api.get(path, fieldSelector="regarding.name=a").json()
+    listed = api.get(path, fieldSelector="regarding.name=a,type=Warning,reason=Testing").json()
     assert (listed["kind"], len(listed["items"])) == ("EventList", 1)
     events = api.watch(path, count=1)
     assert (events[0]["type"], events[0]["object"]["note"]) == ("ADDED", "about a")

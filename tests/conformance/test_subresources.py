@@ -133,6 +133,14 @@ def test_28_a_pod_on_a_node_goes_in_its_own_time(api: Api) -> None:
     assert api.get(api.core("pods", "a")).status_code == 404
 
 
+def test_28_a_namespace_terminates(api: Api) -> None:
+    answer = api.delete(f"/api/v1/namespaces/{api.namespace}")
+    assert (answer.status_code, answer.json()["kind"]) == (200, "Namespace")
+    assert answer.json()["status"]["phase"] == "Terminating"
+    left = api.get(f"/api/v1/namespaces/{api.namespace}")
+    api.conform("empty-namespace", left.status_code, 200)
+
+
 def test_28_finalizers_hold(api: Api) -> None:
     body = serving("a")
     body["metadata"]["finalizers"] = ["example.com/hold"]

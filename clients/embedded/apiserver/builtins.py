@@ -23,11 +23,13 @@ EVENT_FIELDS: dict[str, tuple[str, ...]] = {
     "type": ("type",),
 }
 
+_EVENT_RENAMED = {"reportingComponent": "reportingController", "source": "deprecatedSource"}
+
+# In the order of EVENT_FIELDS: records keep their values by place.
 EVENTS_VIEW_FIELDS: dict[str, tuple[str, ...]] = {
-    name.replace("involvedObject.", "regarding."): path
+    _EVENT_RENAMED.get(name, name.replace("involvedObject.", "regarding.")): path
     for name, path in EVENT_FIELDS.items()
-    if name not in ("reportingComponent", "source")
-} | {"reportingController": ("reportingComponent",)}
+}
 
 POD_FIELDS: dict[str, tuple[str, ...]] = {
     "spec.nodeName": ("spec", "nodeName"),

@@ -21,6 +21,11 @@ _TIME: Json = {"type": "string", "format": "date-time"}
 _INT_OR_TEXT: Json = {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
 _ANYTHING: Json = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+_CONDITION_REASON = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+_CONDITION_TYPE = (
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+)
 _QUANTITY = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$"
 
 
@@ -57,9 +62,9 @@ def _rules(*rules: tuple[str, str]) -> list[Json]:
 
 _CONDITION = _object(
     {
-        "type": _TEXT | {"maxLength": 316},
+        "type": _TEXT | {"maxLength": 316, "pattern": _CONDITION_TYPE},
         "status": _choice("True", "False", "Unknown"),
-        "reason": _TEXT | {"minLength": 1, "maxLength": 1024},
+        "reason": _TEXT | {"minLength": 1, "maxLength": 1024, "pattern": _CONDITION_REASON},
         "message": _TEXT | {"maxLength": 32768},
         "lastTransitionTime": _TIME,
         "observedGeneration": _INT64 | {"minimum": 0},

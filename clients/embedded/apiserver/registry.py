@@ -63,11 +63,8 @@ class Resource(Struct, frozen=True, kw_only=True):
     generation: bool = False
     tracked: bool = False
     """Field owners are also worked out for writes from inside the process."""
-    merge_keys: bool = True
     view_of: str | None = None
     """Key of the resource whose objects this one shows in another shape."""
-    storage_version: str = ""
-    """The hash that aggregated discovery wants is left out; this is the preferred version if empty."""
 
     @property
     def key(self) -> str:
@@ -200,7 +197,6 @@ def resource_from_crd(crd: Json) -> Resource | None:
         columns=columns,
         generation=True,
         tracked=True,
-        merge_keys=False,
     )
 
 

@@ -91,6 +91,11 @@ class Writer:
             metadata.pop(key, None)
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = self._store.generate_name(metadata["generateName"])
+        return self._add(target, obj, options)
+
+    def _add(self, target: Target, obj: Json, options: WriteOptions) -> Outcome:
+        """The end that POST and an apply of something new share."""
+        definition = target.resource
         warnings = self._check_fields(target, obj, options)
         if definition.status:
             obj.pop("status", None)
@@ -217,7 +222,8 @@ class Writer:
             raise bad_request("error decoding YAML: an object is wanted")
         if not config.get("kind") or not config.get("apiVersion"):
             raise bad_request("Object 'Kind' or 'apiVersion' is missing in the applied configuration")
-        self._check_type(target, config if target.subresource != "scale" else {})
+        if target.subresource != "scale":
+            self._check_type(target, config)
         config = self._incoming(target, config)
         metadata = config["metadata"]
         if metadata.get("managedFields"):
@@ -233,8 +239,9 @@ class Writer:
         self._check_version(definition, record, metadata)
         metadata.pop("resourceVersion", None)
         if target.subresource == "scale":
-            spec = config.get("spec") or {}
-            config = {"metadata": metadata, "spec": {"replicas": spec.get("replicas")}}
+            wanted = {"spec": config.get("spec")}
+            config = {"metadata": {"name": target.name}}
+            write_scale(definition, config, wanted)
         elif target.subresource == "status":
             config = {"metadata": {"name": target.name}, "status": config.get("status") or {}}
         elif definition.status:
@@ -254,8 +261,16 @@ class Writer:
         return outcome
 
     def _apply_new(self, target: Target, config: Json, options: WriteOptions) -> Outcome:
+        definition, metadata = target.resource, config["metadata"]
+        if definition.namespaced:
+            metadata.setdefault("namespace", target.namespace)
+            self._check_namespace(definition, target.namespace or "", metadata)
+        if metadata.get("resourceVersion") or metadata.get("uid"):
+            raise conflict(definition.group, definition.plural, target.name or "")
+        if definition.status:
+            config.pop("status", None)
         applied = apply(
-            target.resource,
+            definition,
             None,
             config,
             manager=options.manager,
@@ -263,31 +278,8 @@ class Writer:
             force=options.force,
             at=timestamp(self._store.clock.now()),
         )
-        return self._create_applied(target, applied.obj, applied.managers, options)
-
-    def _create_applied(
-        self, target: Target, obj: Json, managers: list[Json], options: WriteOptions
-    ) -> Outcome:
-        definition = target.resource
-        metadata = obj["metadata"]
-        if definition.namespaced:
-            metadata.setdefault("namespace", target.namespace)
-            self._check_namespace(definition, target.namespace or "", metadata)
-        if metadata.get("resourceVersion") or metadata.get("uid"):
-            raise conflict(definition.group, definition.plural, target.name or "")
-        warnings = self._check_fields(target, obj, options)
-        if definition.status:
-            obj.pop("status", None)
-        self._fill(target, obj)
-        if not definition.custom:
-            kind_prepare_create(definition, obj)
-        self._validate(target, obj, None)
-        self._admit(target, "CREATE", None, obj)
-        metadata["managedFields"] = managers
-        stored = self._store.create(
-            self._key(target), obj, manager=options.manager, track=True, dry_run=options.dry_run
-        )
-        return Outcome(201, self._shown(target, stored), warnings)
+        applied.obj["metadata"]["managedFields"] = applied.managers
+        return self._add(target, applied.obj, options)
 
     def _write_scale(self, target: Target, record: Record, scale: Json, options: WriteOptions) -> Outcome:
         definition = target.resource
