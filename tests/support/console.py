@@ -1,14 +1,19 @@
-"""What a console shows, as text, and its keys pressed one after the other."""
+"""A console over a scripted door, driven without a terminal: its keys pressed, its screen read as text."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from textual._compositor import LayoutUpdate
 from textual.app import App
+from textual.pilot import Pilot
 
-__all__ = ["screen_text", "until"]
+from tests.support.scripted_door import ScriptedDoor
+from tui.app import Console, ConsoleOptions
+
+__all__ = ["Driven", "console", "screen_text", "until"]
 
 
 def screen_text(app: App[int]) -> str:
@@ -23,3 +28,54 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.02)
+
+
+class Driven:
+    """A running console, its door, and hands on its keys. Its clock moves only when told to."""
+
+    def __init__(self, app: Console, door: ScriptedDoor, pilot: Pilot[int]) -> None:
+        self.app = app
+        self.door = door
+        self.pilot = pilot
+
+    @property
+    def text(self) -> str:
+        """What is to be seen."""
+        return screen_text(self.app)
+
+    @property
+    def said(self) -> str:
+        """The sentence in place of the key line."""
+        return self.app.top.said
+
+    async def draw(self, seconds: float = 0.06) -> None:
+        """Lets time pass and a data tick run."""
+        self.door.pass_time(seconds)
+        self.app.tick()
+        await self.pilot.pause()
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        """Presses keys one after the other, as fast as they come."""
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def sees(self, *words: str) -> None:
+        """Waits until all of these words are on the screen."""
+        try:
+            await until(lambda: all(word in self.text for word in words))
+        except TimeoutError:
+            raise AssertionError(f"{words} not in:\n{self.text}") from None
+
+
+@asynccontextmanager
+async def console(
+    door: ScriptedDoor, size: tuple[int, int] = (120, 36), options: ConsoleOptions | None = None
+) -> AsyncIterator[Driven]:
+    """A console that has drawn what the door has."""
+    app = Console(door, options)
+    async with app.run_test(size=size) as pilot:
+        driven = Driven(app, door, pilot)
+        await pilot.pause()
+        await driven.draw()
+        yield driven

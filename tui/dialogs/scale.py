@@ -7,6 +7,7 @@ from textual.containers import Vertical
 from textual.events import Key as KeyPress
 from textual.events import Resize
 from textual.timer import Timer
+from textual.widgets import Static
 
 from clients.serving.backend import Result, Ticket
 from clients.serving.changes import ReplicasChange
@@ -64,6 +65,9 @@ class ScaleDialog(Dialog[Ticket]):
         self.plan: ScalePlan | None = None
         self.typed = ""
         self.message: str | None = None
+        """What the last key came to."""
+        self.notice: str | None = None
+        """What somebody else did meanwhile; stays until the numbers are touched."""
         self.sending = False
         self._confirming = bool(step or change)
         """The confirmation has the keys, not the fields."""
@@ -83,6 +87,7 @@ class ScaleDialog(Dialog[Ticket]):
         with Vertical(id="box") as box:
             box.border_title = "Scale"
             yield CountFields(look)
+            yield Static(id="note", markup=False)
             yield PlanView(look)
             yield KeyLine(look)
 
@@ -112,7 +117,7 @@ class ScaleDialog(Dialog[Ticket]):
         """Follows the workload: what somebody else changes meanwhile is said, and the plan made again."""
         key = self.workload.key
         if key in frame.removed:
-            self.message = "the workload is gone: there is nothing to scale any more"
+            self.notice = "the workload is gone: there is nothing to scale any more"
             self._outdate()
             return
         newest = self.session.live.workload(key)
@@ -121,7 +126,7 @@ class ScaleDialog(Dialog[Ticket]):
         before, self.workload = self.workload, newest
         notes = self.draft.follow(newest)
         if notes:
-            self.message = f"changed meanwhile: {', '.join(notes)}"
+            self.notice = f"changed meanwhile: {', '.join(notes)}"
         if notes or _matters(before) != _matters(newest):
             self._change_plan(keep_typed=not notes)
 
@@ -187,9 +192,14 @@ class ScaleDialog(Dialog[Ticket]):
         self.query_one(CountFields).show(self.draft.fields, None if typing else self.draft.current)
         view = self.query_one(PlanView)
         view.set_class(not self._current, "-old")
-        if self.plan is not None:
+        words = ". ".join(text for text in (self.notice, self.message) if text)
+        note = self.query_one("#note", Static)
+        note.display = self.plan is None
+        if self.plan is None:
+            note.update(" " + plain(words or "making the plan", 600))
+        else:
             title = plain(self.session.title(self.workload.key), 300)
-            shown = PlanShown(self.plan, title, self.typed, self._busy(), self.message)
+            shown = PlanShown(self.plan, title, self.typed, self._busy(), words or None)
             view.show(shown, self.session.door.now())
             self._fit()
         hints = tuple(KeyHint(key.shown, key.label) for key in key_line(Place.SCALE))
@@ -264,7 +274,7 @@ class ScaleDialog(Dialog[Ticket]):
     def _step(self, by: int) -> None:
         if not self.sending:
             self.draft.step(by)
-            self.message = None
+            self.message = self.notice = None
             self._change_plan()
 
     def action_next_field(self) -> None:
@@ -364,9 +374,8 @@ class ScaleDialog(Dialog[Ticket]):
             self.workload = newest
             notes = self.draft.follow(newest)
         changed = f" ({', '.join(notes)})" if notes else ""
-        self.message = (
-            f"conflict{changed}: {ticket.message or 'it was changed meanwhile'}. Look again, confirm again."
-        )
+        said = ticket.message or "it was changed meanwhile"
+        self.notice = f"conflict{changed}: {said}. Look again, confirm again"
         self._change_plan()
 
 
