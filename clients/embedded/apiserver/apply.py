@@ -53,7 +53,12 @@ def apply(
     _refuse_conflicts(definition, live, others, differing, manager, force)
     merged = _merge(definition, live, config)
     elsewhere: FieldSet = set().union(*(owned for _, owned in others)) if others else set()
-    for path in sorted(former - wanted.keys() - elsewhere, key=len, reverse=True):
+    kept_paths = wanted.keys() | elsewhere
+    for path in sorted(former - kept_paths, key=len):
+        if path[-1].startswith("k:") and any(p[: len(path)] == path for p in kept_paths):
+            continue
+        if len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in decode(path[-2][2:].encode()):
+            continue
         _remove(merged, path)
     managers: list[Json] = []
     mine = set(wanted)
@@ -163,7 +168,7 @@ def _merge_items(
 
 
 def _remove(obj: Any, path: Path) -> None:
-    """Takes a field away, and the maps that it leaves empty."""
+    """Takes a field, or an item with everything in it, away; and the maps that this leaves empty."""
     holders: list[tuple[Any, Any]] = []
     node = obj
     for step in path:
@@ -172,10 +177,10 @@ def _remove(obj: Any, path: Path) -> None:
             return
         holders.append((node, place))
         node = node[place]
-    for depth, (holder, place) in enumerate(reversed(holders)):
-        if depth and holder[place]:
-            return
-        if depth == len(holders) - 1:
+    first, *outer = reversed(holders)
+    del first[0][first[1]]
+    for holder, place in outer[:-1]:
+        if holder[place]:
             return
         del holder[place]
 

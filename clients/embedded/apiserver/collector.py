@@ -47,12 +47,7 @@ class Collector:
         wanted = {"Foreground": _FOREGROUND, "Orphan": _ORPHAN}.get(propagation or "")
         if wanted and wanted not in finalizers and self._owned.get(record.uid):
             finalizers.append(wanted)
-        if (
-            not record.namespace
-            and record.key[1]
-            and self._is_namespace(record)
-            and self._content(record.name)
-        ):
+        if self._is_namespace(record) and _CONTENT not in finalizers:
             finalizers.append(_CONTENT)
         return finalizers
 

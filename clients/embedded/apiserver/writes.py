@@ -43,6 +43,8 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
+_ANSWERED_WHOLE = ("pods", "services", "serviceaccounts", "namespaces")
+"""Kinds whose deletion answers the object instead of a Status."""
 _SYSTEM = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -375,7 +377,7 @@ class Writer:
             assert done is not None
             left = done
         gone = dry_run or self._store.record(key, target.namespace, record.name) is None
-        if gone and definition.key not in ("pods", "services", "serviceaccounts"):
+        if gone and definition.key not in _ANSWERED_WHOLE:
             details = {"name": record.name, "kind": definition.plural, "uid": record.uid}
             if definition.group:
                 details["group"] = definition.group
