@@ -60,15 +60,23 @@ def replica_text(replica: RoleReplica, cells: int, look: Look) -> str:
         return f"{sign} {word}" if room > len(word) else sign
     if replica.phase not in MOVING:
         return sign
-    percent = "" if replica.progress is None else f"{replica.progress}%"
     long = "" if stage is None else glyphs.stages[stage]
     short = "" if stage is None else glyphs.stages_short[stage]
-    for words in (f" {long} {percent}", f" {short} {percent}", f" {percent or short}", percent or short):
-        text = words.rstrip()
-        if len(text) <= room:
-            return sign + text
-    digits = str(min(99, replica.progress or 0)) if replica.progress is not None else ""
-    return sign + digits if len(digits) <= room else sign
+    return sign + _longest(room, (long, short), replica.progress)
+
+
+def _longest(room: int, words: tuple[str, ...], progress: int | None) -> str:
+    """The longest of words and per cent that has room; per cent alone keeps its width from 0 to 99."""
+    if progress is None:
+        return next((f" {word}" for word in words if word and len(word) < room), "")
+    percent = f"{progress}%"
+    for word in words:
+        if word and len(word) + 6 <= room:
+            return f" {word} {percent}"
+    if room >= 5:
+        return f" {percent}"
+    tight = f"{min(99, progress):>2}"
+    return f"{tight}%" if room >= 3 else tight if room >= 2 else ""
 
 
 def phase_text(group: Group, cells: int, look: Look) -> str:
@@ -79,11 +87,5 @@ def phase_text(group: Group, cells: int, look: Look) -> str:
     if trouble is not None:
         reason = shown(trouble.reason, 60)
         return f"{sign} {reason}" if room >= 5 else sign
-    word = str(group.phase)
-    percent = f"{group.progress}%" if group.progress is not None and group.phase in MOVING else ""
-    for words in (f" {word} {percent}", f" {percent}" if percent else f" {word}", percent):
-        text = words.rstrip()
-        if text and len(text) <= room:
-            return sign + text
-    digits = str(min(99, group.progress or 0)) if percent else ""
-    return sign + digits if len(digits) <= room else sign
+    progress = group.progress if group.phase in MOVING else None
+    return sign + _longest(room, (str(group.phase),), progress)

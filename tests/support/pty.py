@@ -39,6 +39,8 @@ class Terminal:
         self.screen = screen or Screen(columns, lines)
         self.bytes = 0
         self.raw = bytearray()
+        self.keep = True
+        """Draws what comes; off for measurements that need the processor for themselves."""
         self._reading = threading.Event()
         self._reading.set()
         self._lock = threading.Lock()
@@ -175,8 +177,9 @@ class Terminal:
                 return
             with self._lock:
                 self.bytes += len(data)
-                self.raw += data
-                self.screen.feed(data)
+                if self.keep:
+                    self.raw += data
+                    self.screen.feed(data)
                 replies, self.screen.replies = self.screen.replies, []
             for reply in replies:
                 os.write(self._master, reply)

@@ -18,7 +18,6 @@ from collections.abc import Iterable
 import textual
 from rich.cells import cell_len
 from rich.color import ColorSystem
-from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import Strip
@@ -50,20 +49,77 @@ class _OneCell(dict[str, bool]):
 
 _ONE = _OneCell().__getitem__
 
+_Run = tuple[int, int, str, str, bool]
+"""(first cell, cell after the last, text, style's codes, whether every character takes one cell); cells are
+counted from the left edge of the piece."""
 
-def _simple(text: str) -> bool:
-    """Whether every character is one cell, so that text can be cut at any of them."""
-    return (text.isascii() and text.isprintable()) or all(map(_ONE, text))
+_END: _Run = (1 << 30, 1 << 30, "", "", True)
+
+
+class _Piece:
+    """A stretch of a line as it was sent."""
+
+    __slots__ = ("cells", "runs", "strip")
+
+    def __init__(self, strip: Strip | None, runs: list[_Run], cells: int) -> None:
+        self.strip = strip
+        self.runs = runs
+        self.cells = cells
+
+    def cut(self, start: int, end: int) -> _Piece:
+        """Cells ``start`` to ``end`` of it; half of a wide character becomes a blank."""
+        runs: list[_Run] = []
+        for first, last, text, codes, simple in self.runs:
+            if last <= start or first >= end:
+                continue
+            begin, stop = max(first, start), min(last, end)
+            if (begin, stop) != (first, last):
+                text = (
+                    text[begin - first : stop - first]
+                    if simple
+                    else _slice(text, begin - first, stop - first)
+                )
+            runs.append((begin - start, stop - start, text, codes, simple))
+        return _Piece(None, runs, end - start)
+
+
+def _rejoined(text: str, runs: list[_Run]) -> str:
+    """The text without marks at its beginning: those go to the character before them, in the run before."""
+    count = 0
+    while count < len(text) and cell_len(text[count]) == 0:
+        count += 1
+    if count and runs:
+        first, last, before, codes, _ = runs[-1]
+        runs[-1] = (first, last, before + text[:count], codes, False)
+    return text[count:]
+
+
+def _slice(text: str, start: int, end: int) -> str:
+    out: list[str] = []
+    at = 0
+    for char in text:
+        cells = cell_len(char)
+        if cells == 0:
+            if start < at <= end:
+                out.append(char)
+        elif at >= start and at + cells <= end:
+            out.append(char)
+        elif at < end and at + cells > start:
+            out.append(" " * (min(at + cells, end) - max(at, start)))
+        at += cells
+    return "".join(out)
 
 
 class DiffEmitter:
     """What is on the glass, and the way from there to the next frame."""
 
     def __init__(self) -> None:
-        self._glass: dict[int, dict[int, Strip]] = {}
+        self._glass: dict[int, dict[int, _Piece]] = {}
         self._size: tuple[int, int] | None = None
         self._colors: ColorSystem | None = None
-        self._pen = _Pen(ColorSystem.STANDARD)
+        self._codes: dict[Style, str] = {}
+        self._links: dict[str, Style] = {}
+        self._pen = _Pen(ColorSystem.STANDARD, self._links)
 
     def reset(self) -> None:
         """Forgets what is on the glass: everything that comes next is sent."""
@@ -73,8 +129,9 @@ class DiffEmitter:
         """The bytes, as text, that bring the update to the glass; ``None`` if it is of an unknown kind."""
         if colors is not self._colors:
             self._colors = colors
+            self._codes.clear()
             self.reset()
-        self._pen = _Pen(colors)
+        self._pen = _Pen(colors, self._links)
         if isinstance(update, ChopsUpdate):
             self._chops(update)
         elif isinstance(update, LayoutUpdate):
@@ -108,94 +165,120 @@ class DiffEmitter:
     def _put(self, y: int, x: int, strip: Strip) -> None:
         pieces = self._glass.setdefault(y, {})
         old = pieces.get(x)
-        if old is strip:
+        if old is not None and old.strip is strip:
             return
-        if old is None or old.cell_length != strip.cell_length:
-            old = self._cut(y, pieces, x, x + strip.cell_length)
-        pieces[x] = strip
-        if old is None:
-            self._send_all(y, x, strip)
-        else:
-            self._send_changed(y, x, old, strip)
+        cells = strip.cell_length
+        if old is None or old.cells != cells:
+            old = self._cut(y, pieces, x, x + cells)
+        new = pieces[x] = self._read(strip, cells)
+        self._send(y, x, new.runs, [] if old is None else old.runs, known=old is not None)
 
-    def _cut(self, y: int, pieces: dict[int, Strip], start: int, end: int) -> Strip | None:
+    def _read(self, strip: Strip, cells: int) -> _Piece:
+        runs: list[_Run] = []
+        at = 0
+        codes = self._codes
+        for text, style, control in strip:
+            if control or not text:
+                continue
+            simple = (text.isascii() and text.isprintable()) or all(map(_ONE, text))
+            if not simple:
+                text = _rejoined(text, runs)
+            end = at + (len(text) if simple else cell_len(text))
+            if end == at:
+                continue
+            if style is None:
+                code = ""
+            else:
+                known = codes.get(style)
+                code = self._code(style) if known is None else known
+            runs.append((at, end, text, code, simple))
+            at = end
+        return _Piece(strip, runs, cells)
+
+    def _code(self, style: Style) -> str:
+        assert self._colors is not None
+        code = Strip.render_ansi(style, self._colors)
+        if style.link:
+            code = f"{code} {style.link}"
+            self._links[code] = style
+        if len(self._codes) > 20_000:
+            self._codes.clear()
+        self._codes[style] = code
+        return code
+
+    def _cut(self, y: int, pieces: dict[int, _Piece], start: int, end: int) -> _Piece | None:
         """Takes cells ``start`` to ``end`` out of a line's pieces; ``None`` if not all of them are known."""
-        inside: list[tuple[int, Strip]] = []
-        for x, strip in sorted(pieces.items()):
-            stop = x + strip.cell_length
+        inside: list[tuple[int, _Piece]] = []
+        for x, piece in sorted(pieces.items()):
+            stop = x + piece.cells
             if stop <= start or x >= end:
                 continue
             for edge in (start, end):
                 if x < edge < stop:
-                    self._unpair(y, x, strip, edge)
+                    self._unpair(y, x, piece, edge)
             del pieces[x]
             if x < start:
-                pieces[x] = strip.crop(0, start - x)
+                pieces[x] = piece.cut(0, start - x)
             if stop > end:
-                pieces[end] = strip.crop(end - x, stop - x)
-            inside.append((max(x, start), strip.crop(max(x, start) - x, min(stop, end) - x)))
+                pieces[end] = piece.cut(end - x, stop - x)
+            inside.append((max(x, start), piece.cut(max(x, start) - x, min(stop, end) - x)))
+        runs: list[_Run] = []
         at = start
-        for x, strip in inside:
+        for x, piece in inside:
             if x != at:
                 return None
-            at = x + strip.cell_length
-        if at != end:
-            return None
-        return inside[0][1] if len(inside) == 1 else Strip.join([strip for _, strip in inside])
+            shift = x - start
+            runs += [(run[0] + shift, run[1] + shift, *run[2:]) for run in piece.runs]
+            at = x + piece.cells
+        return _Piece(None, runs, end - start) if at == end else None
 
-    def _unpair(self, y: int, x: int, strip: Strip, edge: int) -> None:
-        """A character of two cells that lies across a new edge becomes two blanks, there and in our books."""
-        at = x
-        for text, style, _ in strip:
-            size = cell_len(text)
-            if at < edge < at + size:
-                if not _simple(text):
-                    for char in text:
-                        cells = cell_len(char)
-                        if at < edge < at + cells:
-                            self._pen.write(y, at, " " * cells, style, exact=True)
-                        at += cells
-                return
-            at += size
-
-    def _send_all(self, y: int, x: int, strip: Strip) -> None:
-        for text, style, control in strip:
-            if not control:
-                self._pen.write(y, x, text, style, exact=_simple(text))
-                x += cell_len(text)
-
-    def _send_changed(self, y: int, x: int, old: Strip, new: Strip) -> None:
-        """Walks both by cells; simple characters in the same style are compared one by one."""
-        write, same = self._pen.write, self._pen.same
-        before = _Walk(old, x)
-        for segment in new:
-            text, style, control = segment
-            if control:
+    def _unpair(self, y: int, x: int, piece: _Piece, edge: int) -> None:
+        """A character of two cells that lies across a new edge becomes two blanks, on the glass too."""
+        for first, last, text, codes, simple in piece.runs:
+            if simple or not x + first < edge < x + last:
                 continue
-            cells = segment.cell_length
-            end = x + cells
-            before.reach(x)
-            if cells == 0:
-                write(y, x, text, style, exact=False, follow=True)
-            elif before.start == x and before.text == text and same(before.style, style):
-                pass
-            elif _simple(text):
-                at = x
-                while at < end:
-                    before.reach(at)
-                    until = min(end, before.end)
-                    part = text[at - x : until - x]
-                    if _simple(before.text) and same(before.style, style):
-                        was = before.text[at - before.start : until - before.start]
-                        if part != was:
-                            for offset, piece in _differing(was, part):
-                                write(y, at + offset, piece, style, exact=True)
-                    else:
-                        write(y, at, part, style, exact=True)
-                    at = until
+            at = x + first
+            for char in text:
+                cells = cell_len(char)
+                if at < edge < at + cells:
+                    self._pen.write(y, at, " " * cells, codes, exact=True)
+                at += cells
+
+    def _send(self, y: int, x: int, new: list[_Run], old: list[_Run], *, known: bool) -> None:
+        """Walks both by cells; simple characters in the same style are compared one by one."""
+        write = self._pen.write
+        left = iter(old)
+        was = next(left, _END) if known else _END
+        for run in new:
+            if run == was:
+                was = next(left, _END)
+                continue
+            first, last, text, codes, simple = run
+            while was[1] <= first and was is not _END:
+                was = next(left, _END)
+            if run == was:
+                was = next(left, _END)
+            elif not simple:
+                write(y, x + first, text, codes, exact=False)
             else:
-                write(y, x, text, style, exact=False)
-            x = end
+                at = first
+                while at < last:
+                    while was[1] <= at and was is not _END:
+                        was = next(left, _END)
+                    if was[0] > at:
+                        until = min(last, was[0])
+                        write(y, x + at, text[at - first : until - first], codes, exact=True)
+                    else:
+                        until = min(last, was[1])
+                        part = text[at - first : until - first]
+                        if not (was[4] and was[3] == codes):
+                            write(y, x + at, part, codes, exact=True)
+                        else:
+                            before = was[2][at - was[0] : until - was[0]]
+                            if part != before:
+                                for offset, piece in _differing(before, part):
+                                    write(y, x + at + offset, piece, codes, exact=True)
+                    at = until
 
 
 def _differing(old: str, new: str) -> Iterable[tuple[int, str]]:
@@ -214,87 +297,43 @@ def _differing(old: str, new: str) -> Iterable[tuple[int, str]]:
         yield begin, new[begin : last + 1]
 
 
-class _Walk:
-    """A place in a strip that only moves right: the segment there, and the cells it covers."""
-
-    __slots__ = ("_left", "end", "start", "style", "text")
-
-    def __init__(self, strip: Strip, x: int) -> None:
-        self._left = iter(strip)
-        self.start = self.end = x
-        self.text = ""
-        self.style: Style | None = None
-
-    def reach(self, x: int) -> None:
-        """Goes on to the segment that covers cell ``x``; past the end there is a blank one without end."""
-        while self.end <= x:
-            segment: Segment | None = next(self._left, None)
-            self.start = self.end
-            if segment is None:
-                self.text, self.style, self.end = "", None, 1 << 30
-                return
-            if segment.control:
-                continue
-            self.text, self.style = segment.text, segment.style
-            self.end += segment.cell_length
-
-
 class _Pen:
     """Writes text at places with styles, with as few bytes for both as absolute addressing allows."""
 
-    __slots__ = ("_ansi", "_colors", "_out", "_x", "_y")
+    __slots__ = ("_codes", "_colors", "_links", "_out", "_x", "_y")
 
-    def __init__(self, colors: ColorSystem) -> None:
+    def __init__(self, colors: ColorSystem, links: dict[str, Style]) -> None:
         self._colors = colors
+        self._links = links
         self._out: list[str] = []
         self._y = self._x = -1
-        self._ansi = ""
+        self._codes = ""
 
     def text(self) -> str:
         """All that was written; the terminal's style is as it was before."""
-        if self._ansi:
+        if self._codes:
             self._out.append("\x1b[m")
-            self._ansi = ""
+            self._codes = ""
         return "".join(self._out)
 
-    def same(self, one: Style | None, other: Style | None) -> bool:
-        """Whether two styles look the same on this terminal."""
-        if one is other:
-            return True
-        return self._codes(one) == self._codes(other) and _link(one) == _link(other)
-
-    def write(
-        self, y: int, x: int, text: str, style: Style | None, *, exact: bool, follow: bool = False
-    ) -> None:
-        """Text at a cell. ``exact``: its width is beyond dispute, so that the next may follow without a jump.
-
-        ``follow``: only if the pen is there already (marks that join the character before them).
-        """
+    def write(self, y: int, x: int, text: str, codes: str, *, exact: bool) -> None:
+        """Text at a cell. ``exact``: its width is beyond dispute, the next may follow without a jump."""
         if not text.isprintable():
             text = _ACTING.sub("", text)
             if not text:
                 return
-        if (y, x) != (self._y, self._x):
-            if follow:
-                return
-            self._out.append(f"\x1b[{x + 1}G" if y == self._y else f"\x1b[{y + 1};{x + 1}H")
-        if style is not None and _link(style):
-            if self._ansi:
-                self._out.append("\x1b[m")
-                self._ansi = ""
-            self._out.append(Strip.render_style(style, text, self._colors))
+        out = self._out
+        if x != self._x or y != self._y:
+            out.append(f"\x1b[{x + 1}G" if y == self._y else f"\x1b[{y + 1};{x + 1}H")
+        if " " in codes:
+            if self._codes:
+                out.append("\x1b[m")
+                self._codes = ""
+            out.append(Strip.render_style(self._links[codes], text, self._colors))
         else:
-            codes = self._codes(style)
-            if codes != self._ansi:
-                self._out.append(f"\x1b[{'0;' if self._ansi and codes else ''}{codes}m")
-                self._ansi = codes
-            self._out.append(text)
+            if codes != self._codes:
+                out.append(f"\x1b[{'0;' if self._codes and codes else ''}{codes}m")
+                self._codes = codes
+            out.append(text)
         self._y = y
         self._x = x + len(text) if exact else -1
-
-    def _codes(self, style: Style | None) -> str:
-        return "" if style is None else Strip.render_ansi(style, self._colors)
-
-
-def _link(style: Style | None) -> str | None:
-    return None if style is None else style.link

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region
@@ -23,8 +26,26 @@ from textual.widgets import Static
 from tests.support.screen import Screen
 from tui.terminal.emitter import DiffEmitter, unsupported
 
-_WORDS = ("ready", "✓✓✓▸", "模型服务", "▸ weights 60%", "x", " ", "e\u0301clair", "⏳ G-1", "", "0123456789" * 3, "🛑✅❎")
-_STYLES = (None, Style(bold=True), Style(color="red"), Style(color="color(246)", reverse=True), Style(link="http://a"))
+_WORDS = (
+    "ready",
+    "✓✓✓▸",
+    "模型服务",
+    "▸ weights 60%",
+    "x",
+    " ",
+    "e\u0301clair",
+    "⏳ G-1",
+    "",
+    "0123456789" * 3,
+    "🛑✅❎",
+)
+_STYLES = (
+    None,
+    Style(bold=True),
+    Style(color="red"),
+    Style(color="color(246)", reverse=True),
+    Style(link="http://a"),
+)
 
 
 class Noise(Widget):
@@ -116,10 +137,16 @@ class Stress(App[None]):
         screen = Screen(self.size.width, self.size.height)
         for y, strip in enumerate(self.screen._compositor.render_strips()):
             text = "".join(
-                Strip.render_style(style, text, ColorSystem.TRUECOLOR) if style else text for text, style, _ in strip
+                Strip.render_style(style, text, ColorSystem.TRUECOLOR) if style else text
+                for text, style, _ in strip
             )
             screen.feed(f"\x1b[{y + 1};1H{text}".encode())
         return screen
+
+
+def _joined(screen: Screen) -> list[str]:
+    """The lines, without accents whose letter is covered by something else: nobody says where those go."""
+    return [re.sub("(?<!e)\u0301", "", line) for line in screen.text()]
 
 
 _STEPS = ("stir", "nudge", "hide", "show", "ask", "answer", "grow", "theme", "words", "widen", "idle")
@@ -171,7 +198,7 @@ def test_glass_equals_screen_after_anything(seed: int, steps: list[tuple[str, in
                 await _act(app, pilot, step, number)
                 await pilot.pause()
                 want = app.expected()
-                assert app.glass.text() == want.text(), (step, number)
+                assert _joined(app.glass) == _joined(want), (step, number)
                 assert app.glass.styles == want.styles, (step, number)
         assert not app.glass.strange
 
@@ -203,25 +230,37 @@ async def test_a_reset_sends_everything_again() -> None:
         assert app.glass.text() == app.expected().text()
 
 
+def test_a_wide_character_cut_by_a_new_edge_is_gone_from_the_glass() -> None:
+    """The left pane is not among the changed spans; its half of the character must still become a blank."""
+    emitter, glass = DiffEmitter(), Screen(6, 1)
+    whole = Strip([Segment("ab模cd")], 6)
+    first = emitter.render(LayoutUpdate([[whole]], Region(0, 0, 6, 1)), ColorSystem.STANDARD)
+    left, right = Strip([Segment("ab ")], 3), Strip([Segment(" cd")], 3)
+    second = emitter.render(ChopsUpdate([{0: left, 3: right}], [(0, 3, 6)], [[3, 6]]), ColorSystem.STANDARD)
+    assert first is not None
+    assert second is not None
+    glass.feed(first.encode())
+    assert glass.text() == ["ab模cd"]
+    glass.feed(second.encode())
+    assert glass.text() == ["ab  cd"]
+
+
 def test_controls_in_text_do_not_reach_the_terminal() -> None:
-    class Update:
-        pass
-
-    from textual._compositor import LayoutUpdate
-
     bad = "a\x1b]0;owned\x07b\x9b2Jc\u202ed\x00\x7fe"
-    strips = [[Strip([Segment(bad, Style(bold=True))])]]
-    text = DiffEmitter().render(LayoutUpdate(strips, Region(0, 0, 40, 1)), ColorSystem.STANDARD)  # type: ignore[arg-type]
+    strips: list[Iterable[Strip]] = [[Strip([Segment(bad, Style(bold=True))])]]
+    text = DiffEmitter().render(LayoutUpdate(strips, Region(0, 0, 40, 1)), ColorSystem.STANDARD)
     assert text is not None
     glass = Screen(40, 1)
     glass.feed(text.encode())
     assert not glass.titles
     assert not glass.strange
     assert glass.text()[0].startswith("a]0;ownedb2Jcde")
-    assert DiffEmitter().render(Update(), ColorSystem.STANDARD) is None
+    assert DiffEmitter().render(object(), ColorSystem.STANDARD) is None
 
 
-@pytest.mark.parametrize(("version", "fits"), [("8.2.8", True), ("8.2.9", True), ("8.3.0", False), ("9.0.0", False)])
+@pytest.mark.parametrize(
+    ("version", "fits"), [("8.2.8", True), ("8.2.9", True), ("8.3.0", False), ("9.0.0", False)]
+)
 def test_only_the_known_compositor_is_read(version: str, fits: bool) -> None:
     reason = unsupported(version)
     assert (reason is None) is fits
