@@ -22,21 +22,26 @@ def is_deleting(
 ) -> bool:
     """Whether the controller chose the whole group to go, and not its pods or role replicas one by one."""
     pod_group = node.pod_group
-    leaving = pod_group is not None and pod_group.deleted is not None
     known = past is not None and past.controller_state is ControllerState.DELETING
-    if count == 0:
-        return leaving or known
+    if pod_group is not None and pod_group.deleted is None:
+        # The controller deletes the PodGroup first. While it lives only its pods go: by role, evicted, …
+        return (known or context.ending) and not live
+    if pod_group is not None or known:
+        return count == 0 or live < count or known or context.excess or outdated
     if live:
-        if not context.pod_groups or not (pod_group is None or leaving):
-            return False
-        return live < count or context.excess or outdated
-    if known or context.excess or context.ending or leaving:
+        return context.pod_groups and (live < count or context.excess or outdated)
+    if count == 0:
+        return False
+    if context.excess or context.ending or context.pod_groups:
         return True
-    if context.role_rollout:
-        return context.pod_groups and pod_group is None
-    if outdated or (context.pod_groups and pod_group is None):
-        return True
-    return len(node.replicas) > 1 and not _shrinks_to_nothing(context)
+    if context.role_rollout or _evicted(node):
+        return False
+    return outdated or (len(node.replicas) > 1 and not _shrinks_to_nothing(context))
+
+
+def _evicted(node: GroupNode) -> bool:
+    """Its pods were driven from their node: Kubernetes ends them, not the controller."""
+    return all(pod.status_reason for replica in node.replicas.values() for pod in replica.pods.values())
 
 
 def _shrinks_to_nothing(context: GroupContext) -> bool:
