@@ -68,7 +68,7 @@ class ScriptedFleet:
         self._delta = FleetDelta(
             self._view,
             frozenset(workload.key for workload in workloads) | (old.changed if old else frozenset()),
-            gone | (old.removed if old else frozenset()),
+            (gone | (old.removed if old else frozenset())) - values.keys(),
             (*(old.events if old else ()), *events),
             sources is not None or bool(old and old.sources_changed),
         )

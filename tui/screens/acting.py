@@ -85,7 +85,7 @@ class ActingScreen(ConsoleScreen):
         """What is possible here, with the key, and why the rest is not."""
         choices = [
             Choice(key.id, f"{key.shown:<7} {key.label}", self.why_not(key.id) or "", self.enabled(key.id))
-            for key in in_place(self.place)
+            for key in sorted(in_place(self.place), key=lambda key: not key.writes)
             if key.id in _ABOUT_WORKLOAD and key.id != "open"
         ]
         target = self.target()

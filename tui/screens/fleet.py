@@ -150,6 +150,7 @@ class FleetScreen(ActingScreen):
         """The row of what needs a person; a filter that hides it is taken away."""
         if not self.table.select(need.key):
             self.query_one(FilterLine).clear()
+            self._filter_by("")
             self.table.select(need.key)
         self.say(f"{need.key.name} {need.where or ''}: {need.text}".replace(" : ", ": "))
 
@@ -187,7 +188,10 @@ class FleetScreen(ActingScreen):
 
     @on(FilterLine.Changed)
     def _filtered(self, event: FilterLine.Changed) -> None:
-        self.rows.set_filter(parse(event.text, COLUMNS))
+        self._filter_by(event.text)
+
+    def _filter_by(self, text: str) -> None:
+        self.rows.set_filter(parse(text, COLUMNS))
         self._show()
 
     @property
