@@ -165,8 +165,7 @@ class Scheduler:
         self._session_due = False
         room = _Room(self._nodes)
         gangs: dict[tuple[str, str], list[_Pending]] = {}
-        for key in sorted(self._pending):
-            pod = self._pending[key]
+        for key, pod in list(self._pending.items()):
             if pod.scheduler == "volcano" and pod.group:
                 gangs.setdefault((key[0], pod.group), []).append(pod)
             else:
@@ -185,12 +184,15 @@ class Scheduler:
         message = f"0/{total} nodes are available: {', '.join(reasons)}."
         short = sum(int(r.split()[0]) for r in reasons if "Insufficient" in r or "Too many" in r)
         hopeless = total - short
-        parts = []
-        if short:
-            parts.append(f"{short} No preemption victims found for incoming pod")
-        if hopeless:
-            parts.append(f"{hopeless} Preemption is not helpful for scheduling")
-        message += f" preemption: 0/{total} nodes are available: {', '.join(parts)}."
+        parts = [
+            f"{count} {text}"
+            for count, text in (
+                (short, "No preemption victims found for incoming pod"),
+                (hopeless, "Preemption is not helpful for scheduling"),
+            )
+            if count
+        ]
+        message += f" preemption: 0/{total} nodes are available: {', '.join(sorted(parts))}."
         self._refuse(pod, "Unschedulable", message)
 
     # -- together --------------------------------------------------------------------------------------

@@ -68,12 +68,12 @@ class Autoscaler:
         self._engine.every(_PERIOD, self._round)
 
     def load(self, namespace: str, target: str, least: int, most: int, wanted: float) -> float:
-        """Requests in flight now: two slow waves between what ``least`` and ``most`` groups can take."""
+        """Requests in flight now: two waves, from what ``least`` groups can take to what ``most`` can."""
         now = self._engine.clock.now()
         phase = zlib.crc32(f"{self._seed}/{namespace}/{target}".encode()) % 3600
-        long = 0.5 + 0.5 * math.sin((now + phase) / 1500 * math.tau)
+        long = 0.5 + 0.5 * math.sin((now + phase) / 2700 * math.tau)
         short = 0.08 * math.sin((now + 2 * phase) / 170 * math.tau)
-        groups = least + (most - least) * min(1.0, max(0.0, 0.9 * long + short))
+        groups = least + (most - least) * min(1.0, max(0.0, 1.3 * long - 0.15 + short))
         return groups * wanted * 0.95
 
     def _round(self) -> None:

@@ -76,7 +76,7 @@ class Actions:
         wanted = objects.pod_group_spec(spec)
 
         def change(obj: Json) -> None:
-            kept = {k: v for k, v in (obj.get("spec") or {}).items() if k not in ("queue", "networkTopology")}
+            kept = {k: v for k, v in (obj.get("spec") or {}).items() if k != "networkTopology"}
             obj["spec"] = {**kept, **wanted}
 
         self._store.mutate(POD_GROUPS, spec.namespace, group, change, manager=MANAGER)

@@ -148,9 +148,8 @@ def pod_group_spec(serving: ServingSpec) -> Json:
         "minMember": members,
         "minResources": {name: format_quantity(amount) for name, amount in sorted(resources.items())},
         "subGroupPolicy": subgroups,
+        "queue": serving.queue or "default",
     }
-    if serving.queue:
-        spec["queue"] = serving.queue
     if serving.topology.get("groupPolicy"):
         spec["networkTopology"] = serving.topology["groupPolicy"]
     return spec

@@ -70,8 +70,9 @@ class _Changes:
 
     def _one(self) -> None:
         number = self._sequence + 1
-        key = self._keys[number % len(self._keys)]
-        flips = number % _FLIP == 0
+        turn, place = divmod(number, len(self._keys))
+        key = self._keys[place]
+        flips = (turn + place) % _FLIP == 0
         ready = key in self._unready
         now = timestamp(self._cluster.clock.now())
 
