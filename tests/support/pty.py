@@ -97,9 +97,8 @@ class Terminal:
 
     def wait(self, condition: Callable[[], bool] | str, deadline: float = 10.0) -> None:
         """Until the words are on the screen or the condition holds; fails with what is there instead."""
-        check = (lambda: self.find(condition)) if isinstance(condition, str) else condition
         end = time.monotonic() + deadline
-        while not check():
+        while not (self.find(condition) if isinstance(condition, str) else condition()):
             if time.monotonic() > end:
                 raise AssertionError(f"waited {deadline} s for {condition!r} on:\n" + "\n".join(self.text()))
             time.sleep(0.01)
