@@ -7,6 +7,7 @@ once; the server's own word comes with the dry run.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -25,6 +26,7 @@ __all__ = [
     "expected_guard",
     "gang_guard",
     "operation_guard",
+    "overshoot_guard",
     "owner_guard",
     "right_guard",
     "webhook_guard",
@@ -186,6 +188,20 @@ def _driver_guard(driver: Driver, wanted: int) -> Guard:
         will = f"may set {what} again {when}{bounds}{signal}"
         remedy = f"set the bounds of {plain(driver.ref.kind)}/{plain(driver.ref.name)} to {wanted}"
     return Guard("driver", Level.WARN, f"{who} {will}", (remedy,))
+
+
+def overshoot_guard(lost: Sequence[str]) -> Guard | None:
+    """Kthena may delete groups that should stay while others are on their way out, and make them again.
+
+    Deleting ones stay candidates for deletion in every pass; one that is scaled inside is not ready
+    either, and goes if it is cheaper or its ordinal is higher (fact sheet ``kthena``, section 5: overshoot).
+    """
+    if not lost:
+        return None
+    reason = f"{', '.join(plain(name) for name in lost)} may be deleted as well and made again afterwards"
+    why = "scaled inside, it counts as not ready while other groups are being deleted"
+    remedy = "change the number of groups first, the roles when that is done"
+    return Guard("overshoot", Level.CONFIRM, f"{reason}: {why}", (remedy,))
 
 
 def capacity_guard(capacity: Capacity | None) -> Guard | None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from clients.serving.phase import ControllerState, Phase
@@ -26,6 +27,7 @@ __all__ = [
     "predict_groups",
     "predict_groups_down",
     "predict_groups_up",
+    "predict_overshoot",
     "predict_roles",
     "resolve_partition",
     "rule_for",
@@ -156,6 +158,8 @@ class Move(Struct, frozen=True):
     name: str
     create: bool
     reason: str | None = None
+    certain: bool = True
+    """False where its place depends on which of several deleted ones is gone first."""
 
 
 class _Member(Struct, frozen=True):
@@ -283,10 +287,16 @@ def _moves(
     desired, target = counts
     promised = set(_grow(members, desired, rule, partitions[0]))
     made = _unborn(_grow(members, target, rule, partitions[1]), prefix)
-    up = [Move(member.name, True) for member in made if member.ordinal not in promised]
+    taken = {member.ordinal for member in members}
+    at_once = set(_fresh(taken, target - len(members), target, rule, partitions[1]))
+    rivals = sum(member.deleting for member in members) > 1
+    up = [
+        Move(member.name, True, certain=member.ordinal in at_once or not rivals)
+        for member in made
+        if member.ordinal not in promised
+    ]
     if target < desired and not rule.staged:
         # A pass that has begun makes all it found missing before the next one removes any.
-        taken = {member.ordinal for member in members}
         begun = _fresh(taken, desired - len(members), desired, rule, partitions[0])
         held = members + _unborn(begun, prefix)
     elif made:
@@ -307,6 +317,48 @@ def predict_groups(
     text = partition if rule.partition else None
     partitions = (resolve_partition(text, desired), resolve_partition(text, target))
     return tuple(_moves(members, (desired, target), rule, partitions, workload.key.name, skip=False))
+
+
+def predict_overshoot(
+    workload: Workload,
+    removed: Collection[str],
+    roles: Iterable[Move],
+    target: int,
+    rule: OrderRule,
+    partition: str | None = None,
+) -> tuple[str, ...]:
+    """Groups that may go although they should stay, while ``removed`` ones are still on their way out.
+
+    Where readiness decides, a group being deleted competes in every pass with all others that are not ready,
+    as those are whose ``roles`` the same change scales. Costs count only pods that still exist, so they move
+    meanwhile: what may become the dearest victim is held against what may become the cheapest to stay.
+    """
+    if rule.victims is not Victims.READY_COST or not removed:
+        return ()
+    leaving: dict[str, set[str]] = {}
+    for move in roles:
+        group, _, role_id = move.name.partition("/")
+        leaving.setdefault(group, set()).update(() if move.create else (role_id,))
+    groups = {group.name: group for group in workload.groups}
+    members = [
+        msgspec.structs.replace(
+            member,
+            running=member.running and member.name not in leaving,
+            deleting=member.deleting or member.name in removed,
+            cost=_extreme(groups[member.name], leaving.get(member.name, ()), dear=member.name in removed),
+        )
+        for member in _groups(workload)
+    ]
+    spared = resolve_partition(partition if rule.partition else None, target)
+    return tuple(move.name for move in _shrink(members, target, rule, spared, skip=False))
+
+
+def _extreme(group: Group, leaving: Collection[str], *, dear: bool) -> int:
+    """The highest cost that a group may have while its pods go, or the lowest while some of its roles do."""
+    costs = {replica.id: replica.deletion_cost for role in group.roles for replica in role.replicas}
+    if dear:
+        return max(group.deletion_cost, sum(max(0, cost) for cost in costs.values()))
+    return group.deletion_cost - sum(max(0, cost) for name, cost in costs.items() if name in leaving)
 
 
 def predict_groups_up(
@@ -370,5 +422,5 @@ def predict_roles(
             text = (partitions or {}).get(spec.name) if rule.role_partition else None
             spared = (resolve_partition(text, spec.replicas), resolve_partition(text, target))
             for move in _moves(members, (spec.replicas, target), rule, spared, spec.name, skip=True):
-                moves.append(Move(f"{group.name}/{move.name}", move.create, move.reason))
+                moves.append(Move(f"{group.name}/{move.name}", move.create, move.reason, move.certain))
     return tuple(moves)

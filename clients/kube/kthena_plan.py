@@ -20,11 +20,12 @@ from clients.kube.kthena_guards import (
     expected_guard,
     gang_guard,
     operation_guard,
+    overshoot_guard,
     owner_guard,
     right_guard,
     webhook_guard,
 )
-from clients.kube.kthena_order import Move, OrderRule, predict_groups, predict_roles
+from clients.kube.kthena_order import Move, OrderRule, predict_groups, predict_overshoot, predict_roles
 from clients.kube.rows import ModelServingRow
 from clients.serving.changes import ReplicasChange
 from clients.serving.confirm import ScaleInWord, confirmation
@@ -92,14 +93,24 @@ def build(
     changed = after != before
     roles_change = after.roles != before.roles
     by_scale = changed and rights.patch is False and bool(rights.scale) and not roles_change
-    steps, order_known = _steps(workload, row, before, after, rule)
+    steps, order_known, lost = _steps(workload, row, before, after, rule)
     capacity = _capacity(workload, before, after, steps, gpus) if changed else None
     eta = None
     if durations is not None and steps:
         eta = durations.eta(workload, steps, staged=rule.staged, role_counts=after.roles)
-    guards = (
-        _guards(workload, row, change, after, before, rights, by_scale, capacity, stale) if changed else ()
-    )
+    guards: tuple[Guard, ...] = ()
+    if changed:
+        first = (
+            right_guard(rights, row.namespace, by_scale=by_scale, roles=roles_change),
+            expected_guard(change.expect_groups, row.replicas),
+        )
+        last = (
+            overshoot_guard(lost),
+            capacity_guard(capacity),
+            operation_guard(workload, after),
+            Guard("stale", Level.WARN, stale, ("read again first",)) if stale else None,
+        )
+        guards = _guards(first, _rules_guards(workload, row, before, after, by_scale=by_scale), last)
     models = gpus.models(_needs(workload.role_specs)) if gpus is not None else frozenset[str]()
     pods, held = _size(workload.role_specs, before), _size(workload.role_specs, after)
     patch = _patch(row, before, after)
@@ -162,8 +173,8 @@ def _size(specs: Sequence[RoleSpec], count: Count) -> tuple[int, int]:
 
 def _steps(
     workload: Workload, row: ModelServingRow, before: Count, after: Count, rule: OrderRule
-) -> tuple[tuple[Step, ...], bool]:
-    """Steps in predicted order, and whether that order can be known at all."""
+) -> tuple[tuple[Step, ...], bool, tuple[str, ...]]:
+    """Steps in predicted order, whether it can be known at all, and groups lost beyond what is asked."""
     grouped: tuple[Move, ...] = ()
     if after.groups is not None and after.groups != before.groups:
         grouped = predict_groups(workload, max(0, after.groups), rule, row.partition)
@@ -171,8 +182,9 @@ def _steps(
     gone = [move.name for move in grouped if not move.create]
     parts = {role.name: role.partition for role in row.roles}
     roles = predict_roles(workload, changes, rule, parts, gone) if changes else ()
-    known = rule.known
+    lost = predict_overshoot(workload, gone, roles, max(0, after.groups or 0), rule, row.partition)
     moves = (*grouped, *roles)
+    known = rule.known and not lost and all(move.certain for move in moves)
     if rule.staged and roles and grouped:
         # One group is begun at once; the next one waits until the walk through the roles leaves all running.
         # Whether a group to be removed is visited before it goes is a matter of seconds.
@@ -182,7 +194,7 @@ def _steps(
     if not known:
         places = {group.name: index for index, group in enumerate(workload.groups)}
         steps.sort(key=lambda step: places.get(step.name.partition("/")[0], len(places)))
-    return tuple(steps), known
+    return tuple(steps), known, lost
 
 
 def _step(workload: Workload, move: Move, after: Count) -> Step:
@@ -251,30 +263,21 @@ def _capacity(
     return ledger.fits(needs)
 
 
-def _guards(
-    workload: Workload,
-    row: ModelServingRow,
-    change: ReplicasChange,
-    after: Count,
-    before: Count,
-    rights: Rights,
-    by_scale: bool,
-    capacity: Capacity | None,
-    stale: str | None,
-) -> tuple[Guard, ...]:
-    found = [
-        right_guard(rights, row.namespace, by_scale=by_scale, roles=after.roles != before.roles),
-        expected_guard(change.expect_groups, row.replicas),
+def _rules_guards(
+    workload: Workload, row: ModelServingRow, before: Count, after: Count, *, by_scale: bool
+) -> tuple[Guard | None, ...]:
+    """What Kthena, and whoever owns or drives the workload, has to say."""
+    return (
         DRY_RUN_PENDING,
         webhook_guard(row, after, by_scale=by_scale),
         gang_guard(row, after),
         owner_guard(row),
         *driver_guards(workload, before, after),
-        capacity_guard(capacity),
-        operation_guard(workload, after),
-        Guard("stale", Level.WARN, stale, ("read again first",)) if stale else None,
-    ]
-    return tuple(guard for guard in found if guard is not None)
+    )
+
+
+def _guards(*parts: Iterable[Guard | None]) -> tuple[Guard, ...]:
+    return tuple(guard for part in parts for guard in part if guard is not None)
 
 
 def _patch(row: ModelServingRow, before: Count, after: Count) -> list[dict[str, Any]]:
@@ -361,5 +364,5 @@ def _order_note(rule: OrderRule, source: str, known: bool) -> str:
         return f"order unknown: {source}" if source else "order unknown"
     text = "documented order" if rule.version == "documented" else f"order of {rule.version}"
     if not known:
-        text = f"order unknown: in the {text} it depends on how fast groups and roles go"
+        text = f"order unknown: with the {text} it depends on what is gone or ready first"
     return f"{text}, {source}" if source else text
