@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from clients.serving.phase import Phase, Stage
 from clients.serving.workload import Group, RoleReplica
 from widgets.cells import fit, shown, width
@@ -19,7 +21,27 @@ class GridCells:
         self.look = look
         self.cells = cells
         self._made: dict[object, Piece] = {}
+        self._lines: dict[object, tuple[Sequence[RoleReplica | None], Sequence[Piece]]] = {}
         self.blank: Piece = (" " * cells, look.styles.normal)
+
+    def line(
+        self, row: object, replicas: tuple[RoleReplica | None, ...], lit: Collection[int]
+    ) -> list[Piece]:
+        """The pieces of a line; those of replicas that are the same objects as the last time are kept."""
+        before, drawn = self._lines.get(row, ((), ()))
+        make = self.piece
+        if lit:
+            self._lines.pop(row, None)
+            return [make(replica, column in lit) for column, replica in enumerate(replicas)]
+        if len(before) == len(replicas):
+            pieces = [
+                piece if replica is old else make(replica, False)
+                for replica, old, piece in zip(replicas, before, drawn, strict=True)
+            ]
+        else:
+            pieces = [make(replica, False) for replica in replicas]
+        self._lines[row] = (replicas, pieces)
+        return pieces
 
     def piece(self, replica: RoleReplica | None, fresh: bool) -> Piece:
         """The replica in exactly the width of this grid's cells; blank where there is none."""

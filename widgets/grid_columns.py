@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from rich.segment import Segment
 from textual.strip import Strip
 
 from clients.serving.phase import Mark
@@ -14,7 +15,7 @@ from widgets.lines import Piece, strip
 from widgets.theme import Look
 from widgets.words import group_label
 
-__all__ = ["HEAD", "GridColumns", "RowId", "fits", "row_ids"]
+__all__ = ["HEAD", "GridColumns", "RowId", "fits", "replica_rows"]
 
 RowId = tuple[str, str]
 """(role, role replica's id)."""
@@ -25,16 +26,32 @@ HEAD = 3
 _NARROWEST, _WIDEST = 4, 19
 
 
-def row_ids(workload: Workload) -> list[RowId]:
-    """The role replicas that any group has: roles in spec order, replicas by ordinal."""
+def replica_rows(workload: Workload) -> tuple[list[RowId], list[tuple[RoleReplica | None, ...]]]:
+    """The role replicas that any group has, and a line of them across the groups for each.
+
+    Roles come in spec order, replicas by ordinal. Groups are mostly alike, which makes it a plain turning of
+    columns into lines.
+    """
+    groups = workload.groups
+    shapes = [
+        [(role.name, [replica.id for replica in role.replicas]) for role in group.roles] for group in groups
+    ]
+    if all(shape == shapes[0] for shape in shapes):
+        columns = [[replica for role in group.roles for replica in role.replicas] for group in groups]
+        rows = [(role, replica) for role, ids in shapes[0] for replica in ids] if shapes else []
+        return rows, list(zip(*columns, strict=True))
     order: dict[str, int] = {spec.name: index for index, spec in enumerate(workload.role_specs)}
     seen: dict[RowId, int | None] = {}
-    for group in workload.groups:
+    found: list[dict[RowId, RoleReplica]] = []
+    for group in groups:
+        at = {(role.name, replica.id): replica for role in group.roles for replica in role.replicas}
+        found.append(at)
         for role in group.roles:
             order.setdefault(role.name, len(order))
-            for replica in role.replicas:
-                seen.setdefault((role.name, replica.id), replica.ordinal)
-    return sorted(seen, key=lambda row: (order[row[0]], _ordinal(seen[row]), row[1]))
+        for row, replica in at.items():
+            seen.setdefault(row, replica.ordinal)
+    rows = sorted(seen, key=lambda row: (order[row[0]], _ordinal(seen[row]), row[1]))
+    return rows, [tuple(at.get(row) for at in found) for row in rows]
 
 
 def _ordinal(ordinal: int | None) -> float:
@@ -55,44 +72,38 @@ class GridColumns:
     """The drawing of one workload value at one width."""
 
     def __init__(
-        self, workload: Workload, rows: list[RowId], cells: int, look: Look, kept: GridCells | None
+        self,
+        workload: Workload,
+        rows: list[RowId],
+        lines: list[tuple[RoleReplica | None, ...]],
+        cells: int,
+        look: Look,
+        kept: GridCells | None,
     ) -> None:
         self.workload = workload
         self.rows = rows
+        self.lines = lines
         self.look = look
         self.label = _label_width(rows)
         size = min(_WIDEST, (cells - self.label) // len(workload.groups))
         self.cells = (
             kept if kept is not None and kept.cells == size and kept.look is look else GridCells(look, size)
         )
-        found: list[dict[RowId, RoleReplica]] = [
-            {(role.name, replica.id): replica for role in group.roles for replica in role.replicas}
+        self._heads = tuple(
+            (group.name, group.mark, group.phase, group.trouble, group.progress, group.gpus, group.outdated)
             for group in workload.groups
-        ]
-        self.line: list[tuple[RoleReplica | None, ...]] = [tuple(at.get(row) for at in found) for row in rows]
+        )
 
     def key(self, row: int, fresh: Collection[str], cursor: tuple[int, int] | None) -> object:
         """What line ``row`` (the head's included) depends on; ``cursor`` is (group, line below the head)."""
         column = None if cursor is None else cursor[0]
         if row < HEAD:
-            heads = tuple(
-                (
-                    group.name,
-                    group.mark,
-                    group.phase,
-                    group.trouble,
-                    group.progress,
-                    group.gpus,
-                    group.outdated,
-                )
-                for group in self.workload.groups
-            )
             lit = tuple(group.name in fresh for group in self.workload.groups) if fresh else ()
-            return (heads, lit, self.cells, self.label, cursor if row == 0 else None)
+            return (self._heads, lit, self.cells, self.label, cursor if row == 0 else None)
         on = column if cursor is not None and cursor[1] == row - HEAD else None
         return (
             self.rows[row - HEAD],
-            self.line[row - HEAD],
+            self.lines[row - HEAD],
             self._fresh(row - HEAD, fresh),
             self.cells,
             self.label,
@@ -104,26 +115,29 @@ class GridColumns:
         if row < HEAD:
             return self._head(row, cells, fresh, cursor)
         index = row - HEAD
-        styles = self.look.styles
+        styles, size = self.look.styles, self.cells.cells
         on = cursor[0] if cursor is not None and cursor[1] == index else -1
         label = fit(shown(self.rows[index][1], 80), self.label - 1, ellipsis=self.look.glyphs.ellipsis) + " "
-        pieces: list[Piece] = [(label, styles.strong if on >= 0 else styles.dim)]
-        lit = self._fresh(index, fresh)
-        make = self.cells.piece
+        pieces = self.cells.line(self.rows[index], self.lines[index], self._fresh(index, fresh))
+        if on >= 0:
+            text, style = pieces[on]
+            body = text.rstrip() or " "
+            rest = " " * (size - width(body))
+            pieces = [*pieces[:on], (body, style + styles.cursor), (rest, styles.normal), *pieces[on + 1 :]]
+        segments = [Segment(label, styles.strong if on >= 0 else styles.dim)]
         text, style = "", styles.normal
-        for column, replica in enumerate(self.line[index]):
-            piece = make(replica, column in lit)
-            if column == on:
-                body = piece[0].rstrip() or " "
-                pieces += ((text, style), (body, piece[1] + styles.cursor))
-                text, style = " " * (self.cells.cells - width(body)), styles.normal
-            elif piece[1] is style:
+        for piece in pieces:
+            if piece[1] is style:
                 text += piece[0]
             else:
-                pieces.append((text, style))
+                if text:
+                    segments.append(Segment(text, style))
                 text, style = piece
-        pieces.append((text, style))
-        return strip(pieces, cells, self.look)
+        segments.append(Segment(text, style))
+        room = cells - self.label - size * len(self.lines[index])
+        if room:
+            segments.append(Segment(" " * room, styles.normal))
+        return Strip(segments, cells)
 
     def _fresh(self, index: int, fresh: Collection[str]) -> tuple[int, ...]:
         if not fresh:

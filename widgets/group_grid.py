@@ -252,10 +252,10 @@ class GroupGrid(LineWidget):
             self.pinned = 0
             return
         workload = self._view.workload
-        self._rows = grid_columns.row_ids(workload)
+        self._rows, lines = grid_columns.replica_rows(workload)
         if grid_columns.fits(workload, self._rows, self.size.width, self.look):
             self.pinned = grid_columns.HEAD
-            self._across = GridColumns(workload, self._rows, self.size.width, self.look, kept)
+            self._across = GridColumns(workload, self._rows, lines, self.size.width, self.look, kept)
         else:
             self.pinned = grid_rows.HEAD
             self._down = GridRows(workload, self.look, unfolded=self._unfolded)

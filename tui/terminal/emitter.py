@@ -171,7 +171,7 @@ class DiffEmitter:
         if old is None or old.cells != cells:
             old = self._cut(y, pieces, x, x + cells)
         new = pieces[x] = self._read(strip, cells)
-        self._send(y, x, new.runs, [] if old is None else old.runs, known=old is not None)
+        self._send(y, x, new.runs, [] if old is None else old.runs)
 
     def _read(self, strip: Strip, cells: int) -> _Piece:
         runs: list[_Run] = []
@@ -244,11 +244,11 @@ class DiffEmitter:
                     self._pen.write(y, at, " " * cells, codes, exact=True)
                 at += cells
 
-    def _send(self, y: int, x: int, new: list[_Run], old: list[_Run], *, known: bool) -> None:
+    def _send(self, y: int, x: int, new: list[_Run], old: list[_Run]) -> None:
         """Walks both by cells; simple characters in the same style are compared one by one."""
         write = self._pen.write
         left = iter(old)
-        was = next(left, _END) if known else _END
+        was = next(left, _END)
         for run in new:
             if run == was:
                 was = next(left, _END)
