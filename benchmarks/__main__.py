@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_NOT_BUDGETS = {"__init__", "__main__", "result", "measured", "console", "cluster"}
+_NOT_BUDGETS = {"__init__", "__main__", "result", "measured", "cluster", "terminal"}
 
 
 def names() -> list[str]:

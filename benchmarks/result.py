@@ -21,5 +21,6 @@ class Result(Struct, frozen=True):
     def line(self) -> str:
         """The report's line."""
         verdict = "holds" if self.holds else "MISSED"
-        text = f"{self.budget}: {self.ours} | beside {self.reference} | {self.ratio} | bar {self.bar} | {verdict}"
+        beside = f"beside {self.reference} | {self.ratio}" if self.reference != "-" else "no reference"
+        text = f"{self.budget}: {self.ours} | {beside} | bar {self.bar} | {verdict}"
         return f"{text} ({self.note})" if self.note else text

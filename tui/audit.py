@@ -223,8 +223,12 @@ class AuditLog:
         return None
 
     def last_change(self, uid: str, by: str) -> Entry | None:
-        """The person's newest change to the object that the server took."""
-        mine = (e for e in self.entries() if e.intent.uid == uid and e.intent.by.by == by and e.applied)
+        """The person's newest change to the object that the server took, as far as the log was read.
+
+        Touches no disk: it is asked for with every frame.
+        """
+        known = tuple(self._entries.values())
+        mine = (e for e in known if e.intent.uid == uid and e.intent.by.by == by and e.applied)
         return max(mine, key=lambda entry: entry.at, default=None)
 
     async def _write_if_possible(self, record: Record) -> None:

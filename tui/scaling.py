@@ -161,6 +161,10 @@ class Scaling:
     def _ticket(self, plan: ScalePlan, result: Result, message: str) -> Ticket:
         return Ticket(plan.key, result, self._backend.clock.now(), message)
 
+    def look(self) -> None:
+        """Reads what has been written to the log since, by this program or by another one."""
+        self._audit.entries()
+
     def undo(self, workload: Workload) -> ReplicasChange | None:
         """The inverse of my last change to this workload; ``None`` if there was none."""
         last = self._audit.last_change(workload.uid, self._author.by)
