@@ -58,6 +58,8 @@ class Timing(Struct, frozen=True):
     """Before a list after 410: all clients of a restarted server are told 410 at the same moment."""
 
 
+_ADDED = b'{"type":"ADDED","object":'
+_MODIFIED = b'{"type":"MODIFIED","object":'
 PATIENCE = 4
 """Answers without progress at the same version after which the list is read again: an event that can not
 be read stands in the way of every resumption."""
@@ -343,7 +345,8 @@ class Feed(Generic[Row]):
                         self.contact = monotonic()
                         if self.outage is not None:
                             self._heard()
-                        self._apply(decode_event(line))
+                        if not self._quick(line):
+                            self._apply(decode_event(line))
                         fruitful = True
         except TimeoutError:
             return 0.0
@@ -368,6 +371,33 @@ class Feed(Generic[Row]):
                 f"GET {path}: the server ends the watch at once", kind=ErrorKind.SERVER, sent=True
             )
         return 0.0
+
+    def _quick(self, line: bytes) -> bool:
+        """Takes in a new or changed object written the way kube-apiserver writes it, decoding it only once.
+
+        False, with nothing done, for everything else: the long way then says what it is.
+        """
+        if line.startswith(_MODIFIED):
+            raw = msgspec.Raw(line[len(_MODIFIED) : -2])
+        elif line.startswith(_ADDED):
+            raw = msgspec.Raw(line[len(_ADDED) : -2])
+        else:
+            return False
+        try:
+            row = self._decode(raw)
+            version = getattr(row, "resource_version", None) or version_of(raw)
+        except Exception:
+            return False
+        if not row.uid:
+            return False
+        self._take(row)
+        self._version = version or self._version
+        return True
+
+    def _take(self, row: Row) -> None:
+        self._owner.feed_changed(row)
+        if self.unreadable and self.unreadable.pop(row.uid, None) is not None:
+            self._owner.feed_status(self)
 
     def _apply(self, event: Event) -> None:
         """One event into the owner's rows; raises KubeError for an ERROR event."""
@@ -395,9 +425,7 @@ class Feed(Generic[Row]):
             bad: dict[str, str] = {}
             row = self._row(raw, bad)
             if row is not None:
-                self._owner.feed_changed(row)
-                if self.unreadable and self.unreadable.pop(row.uid, None) is not None:
-                    self._owner.feed_status(self)
+                self._take(row)
             else:
                 self.unreadable.update(bad)
                 self._owner.feed_status(self)

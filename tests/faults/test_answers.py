@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 
@@ -11,7 +10,7 @@ from clients.kube import session as session_module
 from clients.kube.session import Session
 from clients.serving.sources import SourceState
 from tests.support.kube import reflecting, until
-from tests.support.misbehaving import Misbehaving, is_list, is_watch, status
+from tests.support.misbehaving import Misbehaving, event, is_list, is_watch, status
 
 GONE = status(410, "Expired", "too old resource version")
 PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -108,7 +107,7 @@ async def test_half_a_list(server: Misbehaving, session: Session) -> None:
 
 @pytest.mark.parametrize("end", ["clean", "cut"])
 async def test_half_a_line_is_not_taken_for_an_event(server: Misbehaving, session: Session, end: str) -> None:
-    change = json.dumps({"type": "MODIFIED", "object": next(iter(server.objects.values()))}).encode()
+    change = event("MODIFIED", next(iter(server.objects.values())))[:-1]
     for cut in (1, 20, len(change) // 2, len(change) - 1, len(change)):
         server.stream(is_watch, change[:cut], end=end)
     async with reflecting(session) as run:
@@ -149,10 +148,7 @@ async def test_an_error_in_the_stream_that_is_not_410_goes_on_from_the_same_vers
 ) -> None:
     async with reflecting(session) as run:
         await until(run.live)
-        server.say(
-            json.dumps({"type": "ERROR", "object": status(500, "InternalError", "etcd: no leader")}).encode()
-            + b"\n"
-        )
+        server.say(event("ERROR", status(500, "InternalError", "etcd: no leader")))
         server.put("six", value=6)
         await until(lambda: any("no leader" in (entry.detail or "") for entry in run.notes.statuses))
         await until(lambda: run.live() and run.agrees(server.objects))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from clients.kube.session import Session
 from clients.serving.sources import SourceState
 from tests.support.kube import Running, reflecting, until
-from tests.support.misbehaving import Misbehaving
+from tests.support.misbehaving import Misbehaving, event
 
 BAD: list[dict[str, Any]] = [
     {"value": "seven"},
@@ -45,9 +44,10 @@ async def test_a_bad_object_in_the_list_costs_only_itself(
         assert run.reflector.status.detail is None
 
 
+@pytest.mark.parametrize("compact", [True, False])
 @pytest.mark.parametrize("fields", BAD)
 async def test_a_bad_object_in_the_stream_costs_only_itself(
-    server: Misbehaving, session: Session, fields: dict[str, Any]
+    server: Misbehaving, session: Session, fields: dict[str, Any], compact: bool
 ) -> None:
     async with reflecting(session) as run:
         await until(run.live)
@@ -55,23 +55,26 @@ async def test_a_bad_object_in_the_stream_costs_only_itself(
             "metadata": {"name": "bad", "uid": "bad", "namespace": "a", "resourceVersion": "1006"},
             **fields,
         }
-        server.say(json.dumps({"type": "ADDED", "object": bad}).encode() + b"\n")
+        server.say(event("ADDED", bad, compact=compact))
         server.put("six", value=6)
         await until(lambda: run.agrees(server.objects))
         assert unreadable(run)
         assert run.live()
-        server.say(json.dumps({"type": "DELETED", "object": bad}).encode() + b"\n")
+        server.say(event("DELETED", bad, compact=compact))
         await until(lambda: run.reflector.status.detail is None)
         assert run.agrees(server.objects)
         assert run.notes.states == [SourceState.SYNCING, SourceState.LIVE]
 
 
+@pytest.mark.parametrize("compact", [True, False])
 @pytest.mark.parametrize("thing", [{}, {"metadata": None}, {"metadata": []}, [], None, 7, "text"])
-async def test_things_that_are_no_objects(server: Misbehaving, session: Session, thing: Any) -> None:
+async def test_things_that_are_no_objects(
+    server: Misbehaving, session: Session, thing: Any, compact: bool
+) -> None:
     async with reflecting(session) as run:
         await until(run.live)
-        server.say(json.dumps({"type": "ADDED", "object": thing}).encode() + b"\n")
-        server.say(json.dumps({"type": "DELETED", "object": thing}).encode() + b"\n")
+        server.say(event("ADDED", thing, compact=compact))
+        server.say(event("DELETED", thing, compact=compact))
         server.put("six", value=6)
         await until(lambda: run.live() and run.agrees(server.objects))
 
@@ -122,3 +125,31 @@ async def test_a_first_list_of_many_pages_tells_how_far_it_is(server: Misbehavin
         assert {entry.of for entry in syncing} == {45}
         assert [entry.have for entry in syncing] == sorted(entry.have for entry in syncing)
         assert len(syncing) >= 15
+
+
+async def test_a_server_that_writes_its_events_otherwise(server: Misbehaving, session: Session) -> None:
+    async with reflecting(session) as run:
+        await until(run.live)
+        one = next(iter(server.objects.values()))
+        one["value"] = 17
+        server.say(event("MODIFIED", one, compact=False))
+        server.say(
+            b'{"object":' + event("", one)[len('{"type":"","object":') : -2] + b',"type":"MODIFIED"}\n'
+        )
+        await until(lambda: run.agrees(server.objects))
+        assert run.reflector.status.detail is None
+        assert run.notes.states == [SourceState.SYNCING, SourceState.LIVE]
+
+
+async def test_text_that_is_no_unicode_costs_nothing_else(server: Misbehaving, session: Session) -> None:
+    """Half a surrogate pair and a stray byte: strict JSON readers refuse the whole page or line for them."""
+    async with reflecting(session) as run:
+        await until(run.live)
+        thing = server.put("odd", value=5)
+        for text in (b"\\ud800", b"\xff"):
+            line = event("MODIFIED", {**thing, "note": "HERE"})
+            server.say(line.replace(b"HERE", text))
+        server.put("six", value=6)
+        await until(lambda: run.agrees(server.objects))
+        assert run.live()
+        assert run.notes.replacements == 1

@@ -24,6 +24,12 @@ def status(code: int, reason: str, message: str = "", **more: Any) -> Json:
             "message": message or reason, **more}  # fmt: skip
 
 
+def event(kind: str, thing: Any, *, compact: bool = True) -> bytes:
+    """A line of a watch, written as kube-apiserver does, or with spaces as another server may."""
+    separators = (",", ":") if compact else None
+    return json.dumps({"type": kind, "object": thing}, separators=separators).encode() + b"\n"
+
+
 def is_list(request: web.Request) -> bool:
     """A list request, not a watch."""
     return request.path.endswith("/things") and "watch" not in request.query
@@ -93,7 +99,7 @@ class Misbehaving:
         self._tell("DELETED", thing)
 
     def _tell(self, kind: str, thing: Json) -> None:
-        line = json.dumps({"type": kind, "object": thing}).encode() + b"\n"
+        line = event(kind, thing)
         self.log.append((self.version, thing["metadata"]["namespace"], line))
         for queue in self.watchers:
             queue.put_nowait(line)
@@ -279,7 +285,7 @@ class Misbehaving:
                     if request.transport is not None:
                         request.transport.abort()
                     return response
-                here = f'"namespace": "{namespace}"'.encode()
+                here = f'"namespace":"{namespace}"'.encode()
                 if namespace is None or here in line_ or b'"BOOKMARK"' in line_:
                     await response.write(line_)
         finally:
