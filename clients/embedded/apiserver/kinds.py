@@ -6,18 +6,12 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from clients.embedded.apiserver.errors import ApiError, Cause, bad_request
+from clients.embedded.apiserver.errors import Cause
 from clients.embedded.apiserver.objects import Json, at_path
 from clients.embedded.apiserver.registry import Resource
+from clients.embedded.apiserver.schema import schema_fault
 
 __all__ = ["fill_kind_defaults", "kind_causes", "kind_prepare_create"]
-
-_COUNTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "deployments.apps": (("spec", "replicas"),),
-    "statefulsets.apps": (("spec", "replicas"),),
-    "replicasets.apps": (("spec", "replicas"),),
-    "horizontalpodautoscalers.autoscaling": (("spec", "minReplicas"), ("spec", "maxReplicas")),
-}
 
 
 def _pod_spec_defaults(spec: Json) -> None:
@@ -100,8 +94,7 @@ def kind_prepare_create(definition: Resource, obj: Json) -> None:
 
 
 def kind_causes(definition: Resource, obj: Json) -> list[Cause]:
-    """What is wrong with an object of a built-in kind. Raises ApiError 400 for a value of the wrong type."""
-    _refuse_types(definition, obj)
+    """What is wrong with an object of a built-in kind."""
     if definition.key == "pods":
         return _containers(obj.get("spec"), "spec")
     if definition.key in ("deployments.apps", "statefulsets.apps", "replicasets.apps"):
@@ -113,24 +106,6 @@ def kind_causes(definition: Resource, obj: Json) -> list[Cause]:
     if definition.key == "customresourcedefinitions.apiextensions.k8s.io":
         return _definition(obj)
     return []
-
-
-def _refuse_types(definition: Resource, obj: Json) -> None:
-    for name in ("spec", "status"):
-        if name in obj and obj[name] is not None and not isinstance(obj[name], dict):
-            raise _unreadable(definition, obj[name], name)
-    for path in _COUNTS.get(definition.key, ()):
-        value = at_path(obj, path)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise _unreadable(definition, value, ".".join(path))
-
-
-def _unreadable(definition: Resource, value: Any, path: str) -> ApiError:
-    kind = "string" if isinstance(value, str) else "value"
-    return bad_request(
-        f'{definition.kind} in version "{definition.version}" cannot be handled as a {definition.kind}: '
-        f"json: cannot unmarshal {kind} into Go struct field .{path}"
-    )
 
 
 def _containers(spec: Any, path: str) -> list[Cause]:
@@ -199,4 +174,16 @@ def _definition(obj: Json) -> list[Cause]:
     if not causes and obj["metadata"].get("name") != wanted:
         why = f'Invalid value: "{obj["metadata"].get("name")}": must be spec.names.plural+"."+spec.group'
         causes.append(Cause("FieldValueInvalid", why, "metadata.name"))
+    for index, version in enumerate(spec.get("versions") or ()):
+        path = f"spec.versions[{index}]"
+        if not version.get("name"):
+            causes.append(Cause("FieldValueRequired", "Required value", f"{path}.name"))
+        schema = at_path(version, ("schema", "openAPIV3Schema"))
+        if schema is not None and (fault := schema_fault(schema, f"{path}.schema.openAPIV3Schema")):
+            causes.append(Cause("FieldValueInvalid", "Invalid value: not a structural schema", fault))
+        for at, column in enumerate(version.get("additionalPrinterColumns") or ()):
+            for name in ("name", "type", "jsonPath"):
+                if not column.get(name):
+                    field = f"{path}.additionalPrinterColumns[{at}].{name}"
+                    causes.append(Cause("FieldValueRequired", "Required value", field))
     return causes

@@ -16,7 +16,7 @@ from clients.embedded.apiserver.objects import Json, encode
 from clients.embedded.apiserver.registry import Resource
 from clients.embedded.apiserver.rules import broken_rule
 
-__all__ = ["check", "fill_defaults", "prune", "validate"]
+__all__ = ["check", "fill_defaults", "prune", "schema_fault", "validate"]
 
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -33,6 +33,40 @@ _TOP = frozenset(("apiVersion", "kind", "metadata"))
 
 def _of(definition: Resource, version: str | None = None) -> Json:
     return definition.schemas.get(version or definition.version) or {}
+
+
+_NUMBERS = (
+    *("minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength"),
+    *("minProperties", "maxProperties"),
+)
+
+
+def schema_fault(schema: Any, path: str) -> str | None:
+    """The path of the first thing in a schema that cannot be worked with, or None."""
+    if not isinstance(schema, dict) or schema.get("type") not in (None, *_TYPES):
+        return path
+    for name in _NUMBERS:
+        if isinstance(schema.get(name, 0), bool) or not isinstance(schema.get(name, 0), int | float):
+            return f"{path}.{name}"
+    for name, kind in (("enum", list), ("required", list), ("properties", dict)):
+        if not isinstance(schema.get(name, kind()), kind):
+            return f"{path}.{name}"
+    keys = schema.get("x-kubernetes-list-map-keys", [])
+    if not isinstance(keys, list) or not all(isinstance(k, str) for k in keys):
+        return f"{path}.x-kubernetes-list-map-keys"
+    rules = schema.get("x-kubernetes-validations", [])
+    if not isinstance(rules, list) or not all(isinstance(r, dict) for r in rules):
+        return f"{path}.x-kubernetes-validations"
+    try:
+        _pattern(schema.get("pattern", ""))
+    except (TypeError, re.error):
+        return f"{path}.pattern"
+    below = list((schema.get("properties") or {}).items())
+    below += [(n, schema[n]) for n in ("items", "additionalProperties") if isinstance(schema.get(n), dict)]
+    for name, inner in below:
+        if (found := schema_fault(inner, f"{path}.{name}")) is not None:
+            return found
+    return None
 
 
 def check(definition: Resource, obj: Json, old: Json | None, version: str | None = None) -> None:

@@ -32,6 +32,7 @@ from clients.embedded.apiserver.registry import Resource
 from clients.embedded.apiserver.requests import Target
 from clients.embedded.apiserver.scaling import scale_of, write_scale
 from clients.embedded.apiserver.schema import check, fill_defaults, prune
+from clients.embedded.apiserver.shapes import settled
 from clients.embedded.apiserver.views import View
 from clients.embedded.store import Store
 
@@ -128,11 +129,7 @@ class Writer:
 
     def _incoming(self, target: Target, obj: Json) -> Json:
         obj = dict(obj) if target.resource.view_of is None else from_new_shape(obj)
-        metadata = obj.get("metadata")
-        if metadata is not None and not isinstance(metadata, dict):
-            raise bad_request("json: cannot unmarshal metadata into Go struct field .metadata")
-        obj["metadata"] = dict(metadata or {})
-        return obj
+        return settled(self._store.resource(self._key(target)), obj)
 
     def _check_namespace(self, definition: Resource, namespace: str, metadata: Json) -> None:
         record = self._store.record("namespaces", None, namespace)
@@ -187,17 +184,11 @@ class Writer:
                 target, record, self._patched(media, scale_of(definition, current), patch), options
             )
         patched = self._patched(media, current, patch)
-        if target.subresource == "status":
-            patched["metadata"] = {
-                **current["metadata"],
-                **{
-                    k: v
-                    for k, v in (patched.get("metadata") or {}).items()
-                    if k in ("resourceVersion", "uid")
-                },
-            }
         self._check_type(target, patched)
         patched = self._incoming(target, patched)
+        if target.subresource == "status":
+            told = {k: v for k, v in patched["metadata"].items() if k in ("resourceVersion", "uid")}
+            patched["metadata"] = {**current["metadata"], **told}
         if patched["metadata"].get("name") != target.name:
             cause = Cause("FieldValueInvalid", "Invalid value: field is immutable", "metadata.name")
             raise invalid(definition.group, definition.kind, target.name or "", [cause])
@@ -285,6 +276,9 @@ class Writer:
 
     def _write_scale(self, target: Target, record: Record, scale: Json, options: WriteOptions) -> Outcome:
         definition = target.resource
+        for name in ("metadata", "spec"):
+            if not isinstance(scale.get(name) or {}, dict):
+                raise bad_request(f"json: cannot unmarshal into Go struct field Scale.{name}")
         self._check_version(definition, record, scale.get("metadata") or {})
         obj = self._stored(target, record)
         write_scale(definition, obj, scale)
