@@ -1,4 +1,4 @@
-"""Drawing 990 cells (33 groups × 30 role replicas, 4 wide), a tenth of them changed a tick, ten ticks a second.
+"""Drawing 990 cells (33 groups × 30 role replicas, 4 wide), a tenth changed a tick, ten ticks a second.
 
 Ours is the grid widget with the diff emitter; beside it the same cells as a bare Line-API widget on stock
 Textual. Both run the same states in a pseudo-terminal of 150 × 36, in turns.
@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +63,14 @@ def _texts(state: Workload, cells: GridCells) -> list[Line]:
 class _Bare(Widget):
     """One segment a cell, and nothing else."""
 
-    texts: list[Line] = []
+    texts: Sequence[Line] = ()
 
     def render_line(self, y: int) -> Strip:
         if y >= len(self.texts):
             return Strip.blank(self.size.width)
         return Strip([Segment(text, style) for text, style in self.texts[y]])
 
-    def show(self, texts: list[Line]) -> None:
+    def show(self, texts: Sequence[Line]) -> None:
         old, self.texts = self.texts, texts
         for y, line in enumerate(texts):
             if y >= len(old) or old[y] != line:
