@@ -6,6 +6,11 @@ import os
 from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar
 
+import rich
+import textual
+from rich.segment import Segments
+from rich.traceback import Traceback
+from textual.app import SuspendNotSupported
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -80,6 +85,12 @@ class Console(TerminalApp[int]):
     async def on_unmount(self) -> None:
         """Ends the data side with the screen."""
         await self.door.stop()
+
+    def _fatal_error(self) -> None:
+        """A crash report names lines of code; values of variables may be secrets, and stay out of it."""
+        report = Traceback(show_locals=False, width=100, suppress=[textual, rich])
+        self._exit_renderables.append(Segments(self.console.render(report, self.console.options)))
+        self._close_messages_no_wait()
 
     # Data
 
@@ -220,6 +231,8 @@ class Console(TerminalApp[int]):
         try:
             with self.suspend():
                 await self.door.login()
+        except SuspendNotSupported:
+            self.tell("not logged in: this terminal cannot be lent to the login plugin")
         except DataError as error:
             self.tell(f"not logged in: {error}")
         else:

@@ -38,7 +38,7 @@ class ChoiceList(LineWidget):
     """Lines under a cursor; those that are not possible are dim and can't be chosen, but say why."""
 
     DEFAULT_CSS = """
-    ChoiceList { height: auto; max-height: 24; }
+    ChoiceList { height: auto; max-height: 60vh; }
     """
 
     def __init__(

@@ -75,7 +75,7 @@ class PaletteDialog(Dialog[Entry]):
     PaletteDialog > #box { margin-top: 2; }
     PaletteDialog #line { height: 1; }
     PaletteDialog #colon { width: 2; text-style: bold; }
-    PaletteDialog ChoiceList { max-height: 14; margin-top: 1; }
+    PaletteDialog ChoiceList { max-height: 55vh; margin-top: 1; }
     """
 
     def __init__(self, session: Session, entries: Sequence[Entry]) -> None:
