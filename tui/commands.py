@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
+import signal
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NoReturn
 
 from clients.clock import SystemClock
 from tui.exits import Exit, Stop
@@ -15,6 +18,9 @@ from tui.headless.output import Output
 from tui.start import Start, start_from
 
 __all__ = ["run"]
+
+_LOOK_SECONDS = 0.5
+"""How often the demo looks whether its cluster still lives."""
 
 
 def run(arguments: Namespace) -> Exit:
@@ -33,14 +39,32 @@ def run(arguments: Namespace) -> Exit:
     return loop.run(getattr(module, arguments.command)(arguments, start, output))
 
 
-def _console(arguments: Namespace, start: Start, output: Output) -> Exit:
-    """The screen, or lines where there is none. The screen is loaded by name: this module starts without."""
+def _console(
+    arguments: Namespace, start: Start, output: Output, failure: Callable[[], str | None] = lambda: None
+) -> Exit:
+    """The screen, or lines where there is none. The screen is loaded by name: this module starts without.
+
+    ``failure`` says why what is watched has ended for good; lines end with it, a screen stays.
+    """
     plain = getattr(arguments, "plain", False) or os.environ.get("TERM", "dumb") == "dumb"
     if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
         watch = importlib.import_module("tui.headless.watch")
-        return loop.run(watch.plain_console(start, output))
+        return loop.run(_unless(failure, watch.plain_console(start, output)))
     console = importlib.import_module("tui.console")
     return Exit(console.run(start))
+
+
+async def _unless(failure: Callable[[], str | None], command: Coroutine[Any, Any, Exit]) -> Exit:
+    task = asyncio.ensure_future(command)
+    try:
+        while failure() is None:
+            done, _ = await asyncio.wait((task,), timeout=_LOOK_SECONDS)
+            if done:
+                return task.result()
+        return Exit.FAILED
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
 
 
 def _demo(arguments: Namespace, environ: Mapping[str, str]) -> Exit:
@@ -52,10 +76,17 @@ def _demo(arguments: Namespace, environ: Mapping[str, str]) -> Exit:
     hidden = demo.demo_environment(environ)
     for name in set(environ) - set(hidden):
         os.environ.pop(name, None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     with demo.running(words, hidden, SystemClock()) as cluster:
         start = start_from(arguments, hidden, demo_kubeconfig=cluster.kubeconfig)
-        code = _console(arguments, start, Output())
+        code = _console(arguments, start, Output(), cluster.failure)
         failure = cluster.failure()
     if failure is not None:
         raise Stop(Exit.FAILED, failure)
     return code
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """Unwinds, so that what was started is ended; by default a signal would leave it behind."""
+    raise KeyboardInterrupt

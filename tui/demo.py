@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import selectors
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from clients.clock import Clock
@@ -25,6 +26,8 @@ _READY_SECONDS = 60.0
 _END_SECONDS = 5.0
 _TOLD = 2000
 """Characters of the child's last words that an error repeats."""
+
+_HOME_PREFIX = "servegrid-demo-"
 
 _HIDDEN_NAMES = {
     "KUBECONFIG",
@@ -87,15 +90,13 @@ def last_words(file: Path) -> str:
 def running(words: Sequence[str], environ: Mapping[str, str], clock: Clock) -> Iterator[DemoCluster]:
     """Starts the cluster, waits until it is ready, and ends it in the end.
 
-    The child's standard input is a pipe that this process holds: should it be killed, the pipe closes and the
-    child ends too.
+    The child's standard input is a pipe that this process holds: should it be killed, the pipe closes and
+    the child ends too.
 
     Raises:
         Stop: it did not start, or not in time.
     """
-    home = Path(tempfile.mkdtemp(prefix="servegrid-demo-"))
-    process: subprocess.Popen[bytes] | None = None
-    try:
+    with _home() as home:
         kubeconfig, log = home / "kubeconfig", home / "embedded.log"
         command = embedded_process.command(["--kubeconfig", str(kubeconfig), "--with-parent", *words])
         with log.open("wb") as errors:
@@ -107,12 +108,40 @@ def running(words: Sequence[str], environ: Mapping[str, str], clock: Clock) -> I
                 env=embedded_process.environment(environ),
                 start_new_session=True,  # ctrl-c in the console is the console's.
             )
-        _wait_until_ready(process, log, clock)
-        yield DemoCluster(process, kubeconfig, log)
-    finally:
-        if process is not None:
+        try:
+            _wait_until_ready(process, log, clock)
+            yield DemoCluster(process, kubeconfig, log)
+        finally:
             _end(process)
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    """A directory for the child's files, gone in the end. What a killed demo left behind is cleared first.
+
+    Its owner holds a lock on it for as long as it lives; one whose lock can be taken is nobody's any more.
+    """
+    for left in Path(tempfile.gettempdir()).glob(_HOME_PREFIX + "*"):
+        with suppress(OSError), _locked(left):
+            shutil.rmtree(left)
+    home = Path(tempfile.mkdtemp(prefix=_HOME_PREFIX))
+    try:
+        with _locked(home):
+            yield home
+    finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(handle).st_uid != os.getuid():
+            raise PermissionError(f"{directory} belongs to somebody else")
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, clock: Clock) -> None:

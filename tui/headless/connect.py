@@ -72,6 +72,7 @@ class Connection:
         self.fleet = fleet
         self._line = line
         self._sink = sink
+        self._missed: list[Event] = []
         self._reading = asyncio.ensure_future(line.backend.run(sink))
 
     @property
@@ -95,7 +96,8 @@ class Connection:
     async def first_sync(self, seconds: float) -> bool:
         """Waits until every required source has told all it has, or said that it never will.
 
-        Sources that are not required get a short time more, so that a snapshot has the drivers too.
+        Sources that are not required get a short time more, so that a snapshot has the drivers too. Events
+        that happen meanwhile are handed over by ``missed``.
         """
         whole = await self._first_sync(seconds)
         if whole:
@@ -116,7 +118,18 @@ class Connection:
             left = min(end, optional_end) - clock.monotonic()
             if left <= 0:
                 return synced(sources)
-            await self.wait(min(left, _TICK))
+            await self.pause(min(left, _TICK))
+
+    async def pause(self, seconds: float) -> None:
+        """Waits for the next change, at most so long; what it brings is kept for ``missed``."""
+        delta = await self.wait(seconds)
+        if delta is not None:
+            self._missed += delta.events
+
+    def missed(self) -> list[Event]:
+        """Events that came in ``first_sync`` or ``pause``; the next call has none of them."""
+        events, self._missed = self._missed, []
+        return events
 
     def remaining(self, workload: Workload) -> float | None:
         """Seconds that its running operation will probably still take: the far end of what was learned."""

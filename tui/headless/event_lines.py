@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from clients.serving.events import Event
+from clients.serving.events import Event, EventKind
 from clients.serving.plain import plain
 from tui.moments import moment, rfc3339
 
@@ -39,8 +39,11 @@ def event_json(event: Event) -> dict[str, Any]:
 
 def event_line(event: Event) -> str:
     """``time object place: kind from -> to by actor: reason``; what there is not is left out."""
-    parts = [rfc3339(event.at, whole=True), str(event.key) if event.key is not None else "-"]
-    place = "/".join(part for part in (event.group, event.replica or event.role) if part)
+    parts = [rfc3339(event.at, whole=True)]
+    if event.key is not None:
+        parts.append(str(event.key))
+    source = event.detail.get("source") if event.kind is EventKind.SOURCE else None
+    place = "/".join(str(part) for part in (source, event.group, event.replica or event.role) if part)
     if place:
         parts.append(place)
     parts.append(str(event.kind))

@@ -26,6 +26,8 @@ async def get(arguments: Namespace, start: Start, output: Output) -> Exit:
             output.lines([_json(connection, shown)])
         else:
             output.lines(_table(connection, shown, output.width, detailed=name is not None))
+            if not shown:
+                output.note("no workloads" if whole else "no workloads read")
         for line in source_lines(connection.sources):
             output.note(line)
         return Exit.DONE if whole else Exit.UNREACHABLE

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clients.kube.errors import ErrorKind, KubeError
+from clients.serving.affected import count_of
 from clients.serving.backend import Result, Ticket
 from clients.serving.changes import ReplicasChange
 from clients.serving.eta import spell
@@ -21,7 +22,7 @@ from tui.headless.connect import Connection, connected
 from tui.headless.naming import one_workload
 from tui.headless.output import Output, ReaderLeftError, escaped_json
 from tui.headless.plan_lines import ending_line, plan_json, plan_lines
-from tui.headless.tables import slowest, source_lines
+from tui.headless.tables import moves, slowest, source_lines
 from tui.scaling import NotSent
 from tui.start import Start
 
@@ -81,11 +82,22 @@ class _Run:
         except KubeError as error:
             return self._fail(_code(error), error.message)
         self._plan = plan
-        if self._given.get("dry_run"):
-            return await self._dry_run(plan)
-        self._say_plan(plan)
         if plan.write is None:
+            self._say_plan(plan)
             return self._fail(Exit.DONE, "nothing changes, so nothing is sent")
+        if not plan.blocked:
+            # The webhook speaks in the dry run: a person should hear it before answering.
+            try:
+                self._plan = plan = await self._connection.scaling.dry_run(plan)
+            except KubeError as error:
+                self._say_plan(plan)
+                return self._fail(_code(error), error.message)
+        self._say_plan(plan)
+        if plan.blocked:
+            return self._fail(_blocked(plan), "stopped by a guard; nothing was sent")
+        if self._given.get("dry_run"):
+            self._say("dry run: the server would take it; nothing was changed")
+            return Exit.DONE
         return await self._send(plan)
 
     async def _workload(self) -> Workload:
@@ -99,22 +111,7 @@ class _Run:
             raise Stop(Exit.UNREACHABLE, "\n".join(lines) or "the cluster did not answer in time")
         return found
 
-    async def _dry_run(self, plan: ScalePlan) -> Exit:
-        try:
-            plan = await self._connection.scaling.dry_run(plan)
-        except KubeError as error:
-            self._say_plan(plan)
-            return self._fail(_code(error), error.message)
-        self._plan = plan
-        self._say_plan(plan)
-        if plan.blocked:
-            return self._fail(_blocked(plan), "dry run: blocked; nothing was changed")
-        self._say("dry run: the server would take it; nothing was changed")
-        return Exit.DONE
-
     async def _send(self, plan: ScalePlan) -> Exit:
-        if plan.blocked:
-            return self._fail(_blocked(plan), "stopped by a guard; nothing was sent")
         typed = await self._confirmation(plan)
         try:
             ticket = await self._connection.scaling.send(plan, typed=typed)
@@ -127,7 +124,7 @@ class _Run:
         problem = self._connection.scaling.problem
         if problem:
             self._output.note(plain(problem, 400))
-        self._say("accepted" + (f": {plain(ticket.message, 400)}" if ticket.message else ""))
+        self._say("accepted")
         return await self._wait(plan) if self._given.get("wait") else Exit.DONE
 
     async def _confirmation(self, plan: ScalePlan) -> str | None:
@@ -158,6 +155,9 @@ class _Run:
                 self._ended = ended
                 return self._outcome(ended)
             workload = connection.fleet.view().workloads.get(plan.key)
+            lost = _lost(workload, plan, self._ticket)
+            if lost is not None:
+                return self._fail(Exit.FAILED, lost)
             if workload is not None:
                 self._progress(workload, plan)
             if end is not None and clock.monotonic() >= end:
@@ -274,6 +274,22 @@ def _carries(ended: Operation, plan: ScalePlan, ticket: Ticket | None) -> bool:
     if ticket is None or (ended.ended_at or ended.started_at) < ticket.sent_at - 1:
         return False
     return ended.after.groups == plan.after.groups and dict(ended.after.roles) == dict(plan.after.roles)
+
+
+def _lost(workload: Workload | None, plan: ScalePlan, ticket: Ticket | None) -> str | None:
+    """What became of a change that was undone so soon that it was never seen to begin."""
+    if workload is None or workload.uid != plan.uid:
+        return f"{Outcome.GONE}: the workload was deleted"
+    later = (
+        ticket is not None
+        and ticket.generation is not None
+        and workload.generation is not None
+        and workload.generation > ticket.generation
+    )
+    if not later or count_of(workload) == plan.after:
+        return None
+    who = plain(workload.replicas_manager or "somebody")
+    return f"{Outcome.REVERTED}: {who} asked for {moves(plan.after, count_of(workload))}"
 
 
 def _key(plan: ScalePlan) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from clients.serving.backend import GpuTotals
 from clients.serving.eta import spell
 from clients.serving.operation import Count, Operation
 from clients.serving.phase import Phase, Trouble
+from clients.serving.plain import plain
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Driver, Group, Role, RoleReplica, Workload
 from tui.headless.output import aligned
@@ -29,9 +30,9 @@ _ORDER = (
 
 
 def fleet_table(workloads: Sequence[Workload], remaining: Remaining, width: int | None) -> list[str]:
-    """One row a workload; the namespace column only where there are several."""
+    """One row a workload, nothing for none; the namespace column only where there are several."""
     if not workloads:
-        return ["no workloads"]
+        return []
     spread = len({workload.key.namespace for workload in workloads}) > 1
     head = ["NAME", "KIND", "READY", "GROUPS", "ROLES", "GPUS", "DRIVER", "DOING"]
     rows = [[*(["NAMESPACE"] if spread else []), *head]]
@@ -79,15 +80,18 @@ def totals_line(totals: GpuTotals | None) -> str | None:
 
 
 def source_lines(sources: Iterable[SourceStatus]) -> list[str]:
-    """A line for each source that does not tell the truth of this moment, with what it says of itself."""
-    lines = []
+    """What does not tell the truth of this moment: a line for each required source, one for all others."""
+    lines, others = [], []
     for source in sources:
         if source.state in (SourceState.LIVE, SourceState.QUIET):
             continue
-        if source.state is SourceState.ABSENT and not source.required:
-            continue
-        need = "" if source.required else " (not required)"
-        lines.append(f"{source.name}: {source.state}{need}{': ' + source.detail if source.detail else ''}")
+        if source.required:
+            detail = f": {source.detail}" if source.detail else ""
+            lines.append(plain(f"{source.name}: {source.state}{detail}", 400))
+        elif source.state is not SourceState.ABSENT:
+            others.append(f"{source.name} {source.state}")
+    if others:
+        lines.append(plain(f"not required, and not read: {', '.join(others)}", 400))
     return lines
 
 

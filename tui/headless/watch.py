@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from clients.serving.events import Event
 from clients.serving.keys import WorkloadKey
+from clients.serving.plain import plain
+from clients.serving.sources import SourceState
 from tui.exits import Exit
 from tui.headless.connect import Connection, connected
 from tui.headless.event_lines import event_json, event_line
@@ -19,60 +21,69 @@ from tui.start import Start
 __all__ = ["plain_console", "watch"]
 
 _FIRST_LOOK = 10.0
-"""Seconds after which a source that has not synced yet is worth a note."""
+"""Seconds after which the plain console shows what it has."""
+_LOOK = 1.0
 
 
 async def watch(arguments: Namespace, start: Start, output: Output) -> Exit:
     """Never ends by itself, whatever fails; only a NAME that is not there, once all is read, ends it."""
     name = getattr(arguments, "name", None)
     async with connected(start) as connection:
-        key = None if name is None else await _the_one(connection, name, output)
-        await _follow(connection, output, as_json=arguments.output == "jsonl", key=key)
+        await _until_read(connection, output, arguments.output)
+        key = None
+        if name is not None:
+            found = one_workload(list(connection.fleet.view().workloads.values()), name, whole=True)
+            key = found.key if found is not None else None
+        _say_where(connection, output, key)
+        await _follow(connection, output, arguments.output, key)
 
 
 async def plain_console(start: Start, output: Output) -> Exit:
     """The console where there is no screen: the fleet once, then what happens to it."""
     async with connected(start) as connection:
-        whole = await connection.first_sync(_FIRST_LOOK)
+        if not await connection.first_sync(_FIRST_LOOK):
+            output.notes(source_lines(connection.sources))
+        connection.missed()
         view = connection.fleet.view()
         shown = sorted(view.workloads.values(), key=lambda workload: workload.key)
         totals = totals_line(view.totals)
         lines = fleet_table(shown, connection.remaining, output.width)
         output.lines([*lines, *([totals] if totals else []), ""])
-        if not whole:
-            _note_sources(connection, output)
-        await _follow(connection, output, as_json=False, key=None)
+        _say_where(connection, output, None)
+        await _follow(connection, output, "text", None)
 
 
-async def _the_one(connection: Connection, name: str, output: Output) -> WorkloadKey:
-    whole = await connection.first_sync(_FIRST_LOOK)
-    while True:
-        found = one_workload(list(connection.fleet.view().workloads.values()), name, whole=whole)
-        if found is not None:
-            return found.key
-        _note_sources(connection, output)
-        whole = await connection.first_sync(60.0)
+async def _until_read(connection: Connection, output: Output, form: str) -> None:
+    """Until all that is required was read once; says what stands in the way, whenever that changes."""
+    noted: list[str] = []
+    while not await connection.first_sync(_LOOK):
+        _tell(connection.missed(), output, form, None)
+        if all(source.state is not SourceState.SYNCING for source in connection.sources if source.required):
+            lines = source_lines(connection.sources)
+            if lines != noted:
+                output.notes(lines)
+            noted = lines
+        await connection.pause(_LOOK)
 
 
-def _note_sources(connection: Connection, output: Output) -> None:
-    for line in source_lines(connection.sources):
-        output.note(line)
+def _say_where(connection: Connection, output: Output, key: WorkloadKey | None) -> None:
+    count = len(connection.fleet.view().workloads)
+    what = str(key) if key is not None else f"{count} workload{'' if count == 1 else 's'}"
+    output.note(plain(f"watching {what} in {connection.config.context}", 400))
 
 
-async def _follow(
-    connection: Connection, output: Output, *, as_json: bool, key: WorkloadKey | None
-) -> NoReturn:
+async def _follow(connection: Connection, output: Output, form: str, key: WorkloadKey | None) -> NoReturn:
+    _tell(connection.missed(), output, form, key)
     while True:
         delta = await connection.wait()
-        if delta is None:
-            continue
-        events = _concerning(delta.events, key)
-        if as_json:
-            output.lines(escaped_json(event_json(event), indent=None) for event in events)
-        else:
-            output.lines(event_line(event) for event in events)
+        if delta is not None:
+            _tell(delta.events, output, form, key)
 
 
-def _concerning(events: Iterable[Event], key: WorkloadKey | None) -> list[Event]:
+def _tell(events: Iterable[Event], output: Output, form: str, key: WorkloadKey | None) -> None:
     """Those of the workload, and those that concern all of them, such as a source that is cut off."""
-    return [event for event in events if key is None or event.key is None or event.key == key]
+    shown = [event for event in events if key is None or event.key is None or event.key == key]
+    if form == "jsonl":
+        output.lines(escaped_json(event_json(event), indent=None) for event in shown)
+    else:
+        output.lines(event_line(event) for event in shown)

@@ -150,6 +150,8 @@ def test_an_event_is_a_line_and_an_object() -> None:
         ("seen_at", "2023-11-14T22:13:21Z"),
         ("cluster", "c0ffee"),
     ]
+    cut = Event(0.0, 0.0, "c", EventKind.SOURCE, before="live", after="stale", detail={"source": "pods"})
+    assert event_line(cut) == "1970-01-01T00:00:00Z pods source live -> stale"
     bare = event_json(Event(1.0, 1.0, "c", EventKind.SOURCE))
     assert set(bare) == {
         "v", "at", "seen_at", "cluster", "key", "group", "role", "replica", "kind", "from", "to", "actor",
@@ -215,7 +217,7 @@ def test_an_operation_on_roles_says_which_and_one_that_ended_is_no_operation() -
         (SourceState.QUIET, True, None),
         (SourceState.ABSENT, False, None),
         (SourceState.ABSENT, True, "ms: absent: why"),
-        (SourceState.DENIED, False, "ms: denied (not required): why"),
+        (SourceState.DENIED, False, "not required, and not read: ms denied"),
     ],
 )
 def test_sources_that_do_not_tell_the_truth_of_now_are_named(

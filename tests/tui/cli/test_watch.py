@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tui.cli.conftest import Cluster, Shell, until
+
+
+class Lines:
+    """What a running command writes, as it comes."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._pipes = {process.stdout.fileno(): "", process.stderr.fileno(): ""}
+        for pipe in self._pipes:
+            os.set_blocking(pipe, False)
+
+    def _lines(self, place: int) -> list[str]:
+        pipe = list(self._pipes)[place]
+        try:
+            while data := os.read(pipe, 65536):
+                self._pipes[pipe] += data.decode()
+        except BlockingIOError:
+            pass
+        return self._pipes[pipe].split("\n")[:-1]
+
+    @property
+    def all(self) -> list[str]:
+        return self._lines(0)
+
+    @property
+    def notes(self) -> list[str]:
+        return self._lines(1)
+
+    def wait(self, fits: Callable[[str], bool], what: str) -> str:
+        return str(until(lambda: next((line for line in self.all if fits(line)), None), what))
+
+    def is_watching(self, what: str) -> None:
+        until(lambda: self.notes[-1:] == [f"servegrid: watching {what} in admin"], f"it to watch {what}")
+
+
+@pytest.fixture
+def watching_in() -> Iterator[Callable[..., Lines]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(shell: Shell, *words: str) -> Lines:
+        started.append(shell.start(*words))
+        return Lines(started[-1])
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def watching(shell: Shell, watching_in: Callable[..., Lines]) -> Callable[..., Lines]:
+    return partial(watching_in, shell)
+
+
+@pytest.fixture
+def clusters(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
+    started: list[Cluster] = []
+
+    def start(*words: str) -> Cluster:
+        started.append(Cluster(tmp_path, *words))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+def test_a_line_for_everything_that_happens(
+    watching: Callable[..., Lines], cluster: Cluster, shell: Shell
+) -> None:
+    lines = watching("watch", "-o", "jsonl", "qwen-coder")
+    lines.is_watching("ModelServing/default/qwen-coder")
+    before = cluster.replicas("qwen-coder")
+    shell.run("scale", "qwen-coder", "--replicas", str(before + 1), "--yes")
+    lines.wait(lambda line: '"kind":"operation"' in line and '"reason":"done"' in line, "the operation's end")
+    events: list[dict[str, Any]] = [json.loads(line) for line in lines.all]
+    assert all(event["v"] == 1 and event["at"].endswith("Z") for event in events)
+    assert {event["key"]["name"] for event in events if event["key"]} == {"qwen-coder"}
+    (desired,) = (event for event in events if event["kind"] == "desired")
+    assert (desired["from"], desired["to"]) == (str(before), str(before + 1))
+    phases = [
+        event["to"]
+        for event in events
+        if event["kind"] == "phase" and event["group"] == f"qwen-coder-{before}" and not event["replica"]
+    ]
+    assert phases[0] in ("queued", "creating")
+    assert phases[-1] == "running"
+    cluster.set_replicas("qwen-coder", before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_cleanly(watching: Callable[..., Lines], number: signal.Signals) -> None:
+    lines = watching("watch", "glm-4")
+    lines.is_watching("ModelServing/llm-prod/glm-4")
+    lines.process.send_signal(number)
+    assert lines.process.wait(10) == 130
+    assert len(lines.notes) == 1
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(shell: Shell) -> None:
+    process = shell.start("--plain")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+
+
+def test_plain_is_the_fleet_once_and_then_its_events(watching: Callable[..., Lines]) -> None:
+    lines = watching("--plain", "-n", "research")
+    lines.wait(lambda line: line.startswith("phi-mini "), "the table")
+    assert lines.all[0].split()[:3] == ["NAME", "KIND", "READY"]
+
+
+def test_a_name_that_is_not_there_ends_it(shell: Shell) -> None:
+    assert shell.run("watch", "no-such", code=4).stderr == "servegrid: no-such: not found\n"
+
+
+def test_a_server_that_goes_and_comes_does_not_end_it(
+    tmp_path: Path, watching_in: Callable[..., Lines], clusters: Callable[..., Cluster]
+) -> None:
+    first = clusters("--scenario", "empty")
+    lines = watching_in(Shell(tmp_path / "home", first.kubeconfig), "watch")
+    lines.is_watching("0 workloads")
+    first.end()
+    lines.wait(lambda line: "pods source live -> stale" in line, "the cut")
+    clusters("--scenario", "empty", "--port", first.server.rpartition(":")[2])
+    lines.wait(lambda line: "pods source stale -> live" in line, "it to be live again")
+    assert lines.process.poll() is None
+    lines.process.send_signal(signal.SIGTERM)
+    assert lines.process.wait(10) == 130
