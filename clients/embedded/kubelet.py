@@ -280,7 +280,7 @@ class Kubelets:
     def _serve(self, work: _Work) -> Steps:
         """Containers start, the engine loads its model, probes begin to succeed."""
         run, clock = work.run, self._engine.clock
-        specs = {c["name"]: c for c in work.spec.get("containers") or ()}
+        specs = {c.get("name", ""): c for c in work.spec.get("containers") or ()}
         for container in run.containers:
             if container.state == "running":
                 continue

@@ -105,7 +105,7 @@ class ContainerRun:
     @classmethod
     def read(cls, spec: Json, told: Json | None) -> ContainerRun:
         """A container as its spec and its last status tell it."""
-        run = cls(spec["name"], spec.get("image", ""))
+        run = cls(spec.get("name", ""), spec.get("image", ""))
         if not told:
             return run
         state: Json = told.get("state") or {}
@@ -148,8 +148,12 @@ class PodRun:
         self.reason = ""
         told = {c["name"]: c for c in status.get("containerStatuses") or ()}
         told_init = {c["name"]: c for c in status.get("initContainerStatuses") or ()}
-        self.containers = [ContainerRun.read(c, told.get(c["name"])) for c in spec.get("containers") or ()]
-        self.init = [ContainerRun.read(c, told_init.get(c["name"])) for c in spec.get("initContainers") or ()]
+        self.containers = [
+            ContainerRun.read(c, told.get(c.get("name"))) for c in spec.get("containers") or ()
+        ]
+        self.init = [
+            ContainerRun.read(c, told_init.get(c.get("name"))) for c in spec.get("initContainers") or ()
+        ]
         times = {
             c["type"]: (c.get("status"), _seconds(c.get("lastTransitionTime")))
             for c in status.get("conditions") or ()

@@ -7,8 +7,9 @@ G-0, each waiting for the one before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
+from itertools import chain, islice
 from typing import Protocol
 
 from clients.embedded.controllers.kthena_memory import GroupState, RoleState, Status
@@ -37,26 +38,30 @@ class _Placed(Protocol):
     def ordinal(self) -> int: ...
 
 
-def _gaps(existing: Sequence[_Placed], wanted: int) -> list[int]:
-    """The lowest free ordinals in [0, wanted), at most as many as are short. All stored ones count."""
+def _gaps(existing: Sequence[_Placed], wanted: int) -> Iterator[int]:
+    """The lowest free ordinals in [0, wanted), at most as many as are short. All stored ones count.
+
+    One by one: ``wanted`` is whatever a user typed.
+    """
     taken = {item.ordinal for item in existing}
-    short = max(0, wanted - len(existing))
-    return [ordinal for ordinal in range(wanted) if ordinal not in taken][:short]
+    free = (ordinal for ordinal in range(wanted) if ordinal not in taken)
+    return islice(free, max(0, wanted - len(existing)))
 
 
-def groups_to_create(flavour: Flavour, spec: ServingSpec, groups: Sequence[GroupState]) -> list[int]:
+def groups_to_create(flavour: Flavour, spec: ServingSpec, groups: Sequence[GroupState]) -> Iterator[int]:
     """Ordinals to create in this sync, in order."""
     if flavour is Flavour.DOCUMENTED:
         if any(group.status is not Status.RUNNING for group in groups):
-            return []
-        return _gaps(groups, spec.replicas)[:1]
+            return iter(())
+        return islice(_gaps(groups, spec.replicas), 1)
     if flavour is Flavour.HEAD:
         return _gaps(groups, spec.replicas)
     taken = {group.ordinal for group in groups}
-    protected = [o for o in range(min(spec.partition, spec.replicas)) if o not in taken]
-    taken.update(protected)
-    last = max(taken, default=-1)
-    return protected + list(range(last + 1, last + 1 + max(0, spec.replicas - len(taken))))
+    bound = min(spec.partition, spec.replicas)
+    protected = (ordinal for ordinal in range(bound) if ordinal not in taken)
+    stored = len(taken) + bound - sum(1 for ordinal in taken if 0 <= ordinal < bound)
+    first = max(bound, max(taken, default=-1) + 1)
+    return chain(protected, range(first, first + max(0, spec.replicas - stored)))
 
 
 def group_victims(
@@ -78,11 +83,11 @@ def group_victims(
     return [*sorted(free, key=urgency), *sorted(spared, key=urgency)][:surplus]
 
 
-def role_ordinals_to_create(flavour: Flavour, role: RoleSpec, existing: Sequence[RoleState]) -> list[int]:
+def role_ordinals_to_create(flavour: Flavour, role: RoleSpec, existing: Sequence[RoleState]) -> Iterator[int]:
     """Ordinals of role replicas to create in a group, in order."""
     if flavour is Flavour.V1_0:
         first = existing[-1].ordinal + 1 if existing else 0
-        return list(range(first, first + max(0, role.replicas - len(existing))))
+        return iter(range(first, first + max(0, role.replicas - len(existing))))
     return _gaps(existing, role.replicas)
 
 

@@ -16,7 +16,7 @@ from clients.embedded.controllers.kthena_labels import ENTRY, NAME, ROLE, ROLE_I
 from clients.embedded.controllers.kthena_memory import GroupState, Status
 from clients.embedded.controllers.kthena_spec import ServingSpec, role_id
 
-__all__ = ["label_selector", "write_status", "write_status_without_groups"]
+__all__ = ["label_selector", "write_status"]
 
 _AVAILABLE = ("Available", "AllGroupsReady")
 _PROGRESSING = ("Progressing", "GroupProgressing")
@@ -30,12 +30,6 @@ def label_selector(spec: ServingSpec) -> str:
         wanted[ROLE] = spec.roles[0].name
         wanted[ROLE_ID] = role_id(spec.roles[0].name, 0)
     return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
-
-
-def write_status_without_groups(status: Json, spec: ServingSpec) -> None:
-    """Nothing was ever stored for this ModelServing: only the revisions and the selector are set."""
-    status["currentRevision"] = status["updateRevision"] = spec.revision
-    status["labelSelector"] = label_selector(spec)
 
 
 def write_status(status: Json, spec: ServingSpec, groups: Sequence[GroupState], now: str) -> bool:

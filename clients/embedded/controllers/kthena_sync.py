@@ -22,7 +22,7 @@ from clients.embedded.controllers.kthena_rollout import (
     outdated_roles,
 )
 from clients.embedded.controllers.kthena_spec import RESOURCE, RoleSpec, ServingSpec, group_name
-from clients.embedded.controllers.kthena_status import write_status, write_status_without_groups
+from clients.embedded.controllers.kthena_status import write_status
 from clients.embedded.controllers.pacing import Steps
 from clients.embedded.engine import Engine
 from clients.embedded.store import Store
@@ -246,7 +246,6 @@ class Sync:
     # -- 5: status -------------------------------------------------------------------------------------
 
     def _status(self, spec: ServingSpec) -> None:
-        known = self._memory.known(spec.key)
         groups = self._memory.groups(spec.key)
         for group in groups:
             # Some transitions have no pod event of their own: the end of a role scale-down is one.
@@ -257,9 +256,7 @@ class Sync:
 
         def change(obj: Json) -> None:
             status = obj.setdefault("status", {})
-            if not known:
-                write_status_without_groups(status, spec)
-            elif write_status(status, spec, groups, now):
+            if write_status(status, spec, groups, now):
                 pruned.update((status["currentRevision"], status["updateRevision"]))
 
         self._store.mutate(RESOURCE, spec.namespace, spec.name, change, manager=MANAGER, subresource="status")

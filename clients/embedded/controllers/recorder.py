@@ -7,6 +7,7 @@ minutes. Events vanish an hour after their last occurrence.
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict
 
 from clients.embedded.apiserver.objects import Json, timestamp
@@ -48,6 +49,7 @@ class Recorder:
         self._store = store
         self._engine = engine
         self._component = component
+        self._mark = f"{zlib.crc32(component.encode()) % 256:02x}"
         self._similar: OrderedDict[tuple[str, ...], tuple[float, set[str]]] = OrderedDict()
         self._sent: OrderedDict[tuple[str, ...], tuple[str, str, float]] = OrderedDict()
         self._budgets: OrderedDict[str, TokenBucket] = OrderedDict()
@@ -100,7 +102,7 @@ class Recorder:
                 return
         self._serial += 1
         namespace = about.get("namespace") or "default"
-        name = f"{about['name']}.{int(now * 1e6):x}{self._serial % 4096:03x}"
+        name = f"{about['name']}.{int(now * 1e6):x}{self._mark}{self._serial % 4096:03x}"
         source: Json = {"component": self._component}
         if host:
             source["host"] = host

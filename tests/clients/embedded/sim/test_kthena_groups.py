@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clients.embedded.apiserver.objects import Json
 from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.faults import Fault, FaultKind
 from clients.embedded.servings import Role
@@ -138,3 +139,27 @@ def test_a_shrink_overshoots_when_a_higher_group_stops_running_meanwhile(world: 
     world.until(lambda: world.states().get(3) == "Deleting", limit=10)
     world.until(lambda: world.all_running(3))
     assert set(world.states()) == {0, 1, 2}
+
+
+def test_an_absurd_number_of_groups_costs_no_more_than_what_is_created(world: World) -> None:
+    world.grown(1)
+    world.scale(2_000_000_000)
+    world.live(10)
+    assert 10 < len(world.pods()) < 80
+
+
+def test_v1_0_fills_gaps_below_the_partition_and_appends_above(make_world: type[World]) -> None:
+    world = make_world(Flavour.V1_0).grown(5)
+    for ordinal in (2, 4):
+        world.annotate(f"chat-{ordinal}-prefill-0-0", COST, "9")
+    world.scale(2)
+    world.until(lambda: world.all_running(2))
+    assert set(world.states()) == {2, 4}
+
+    def change(obj: Json) -> None:
+        obj["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"]["partition"] = 2
+        obj["spec"]["replicas"] = 5
+
+    world.edit(change)
+    world.until(lambda: world.all_running(5))
+    assert set(world.states()) == {0, 1, 2, 4, 5}

@@ -218,7 +218,7 @@ def weight(cluster: Cluster) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("name", "warm", "then"), [("default", 2 * 3600, 22 * 3600), ("trouble", 7200, 36000)]
+    ("name", "warm", "then"), [("default", 2 * 3600, 10 * 3600), ("trouble", 7200, 18000)]
 )
 def test_nothing_grows_however_long_it_runs(name: str, warm: float, then: float) -> None:
     cluster = made(name)
