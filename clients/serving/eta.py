@@ -228,10 +228,13 @@ class Durations:
     def remaining(
         self, workload: Workload, operation: Operation, now: float, *, staged: bool = False
     ) -> tuple[float, float] | None:
-        """Seconds that the operation may still take, (low, high); ``None`` without history.
+        """Seconds that the operation may still take, (low, high); ``None`` without history, or while
+        nobody knows yet what it will be about.
 
         What has begun takes its usual time less what has passed; (0, 0) is "longer than usual".
         """
+        if operation.total > len(operation.times):
+            return None
         parts: list[tuple[str, Eta]] = []
         for item in operation.times:
             if _over(item):
