@@ -124,7 +124,8 @@ def load(options: ConnectOptions, *, environ: Mapping[str, str], interactive: bo
     """The cluster that options and kubeconfig name, else the one this process runs in.
 
     With ``interactive`` a login plugin that must have a terminal is run here and now, so call it before the
-    terminal is taken; without, such a configuration comes back with ``needs_login``. Raises ConfigError.
+    terminal is taken; without, such a configuration comes back with ``needs_login``. Raises ConfigError,
+    and KubeError(kind=login) when that plugin fails.
     """
     files = search(options.kubeconfig, environ)
     config = read(files)

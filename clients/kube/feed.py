@@ -209,7 +209,7 @@ class Feed(Generic[Row]):
         timing = self._timing
         kind = error.kind
         if error.status is not None and kind is not ErrorKind.UNAUTHORIZED:
-            self.contact = self._monotonic()
+            self.contact, self.outage = self._monotonic(), None
         if kind is ErrorKind.UNREACHABLE:
             self._cut = True
         if kind is ErrorKind.GONE:

@@ -98,7 +98,8 @@ class Reflector(Generic[Row]):
         self._timing = timing or Timing()
         self._random = random
         self._fallback = known
-        self._given = namespaces if spec.scope is Scope.NAMESPACED and namespaces else None
+        named = namespaces if spec.scope is Scope.NAMESPACED else None
+        self._given = tuple(dict.fromkeys(named)) if named else None
         self._rows: dict[str, Row] = {}
         self._feeds: list[Feed[Row]] = []
         self._served: Served | None = None

@@ -147,7 +147,7 @@ async def test_an_error_in_the_stream_that_is_not_410_goes_on_from_the_same_vers
     server: Misbehaving, session: Session
 ) -> None:
     async with reflecting(session) as run:
-        await until(run.live)
+        await until(lambda: run.live() and server.watchers)
         server.say(event("ERROR", status(500, "InternalError", "etcd: no leader")))
         server.put("six", value=6)
         await until(lambda: any("no leader" in (entry.detail or "") for entry in run.notes.statuses))

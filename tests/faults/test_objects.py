@@ -50,7 +50,7 @@ async def test_a_bad_object_in_the_stream_costs_only_itself(
     server: Misbehaving, session: Session, fields: dict[str, Any], compact: bool
 ) -> None:
     async with reflecting(session) as run:
-        await until(run.live)
+        await until(lambda: run.live() and server.watchers)
         bad = {
             "metadata": {"name": "bad", "uid": "bad", "namespace": "a", "resourceVersion": "1006"},
             **fields,
@@ -72,7 +72,7 @@ async def test_things_that_are_no_objects(
     server: Misbehaving, session: Session, thing: Any, compact: bool
 ) -> None:
     async with reflecting(session) as run:
-        await until(run.live)
+        await until(lambda: run.live() and server.watchers)
         server.say(event("ADDED", thing, compact=compact))
         server.say(event("DELETED", thing, compact=compact))
         server.put("six", value=6)
@@ -129,7 +129,7 @@ async def test_a_first_list_of_many_pages_tells_how_far_it_is(server: Misbehavin
 
 async def test_a_server_that_writes_its_events_otherwise(server: Misbehaving, session: Session) -> None:
     async with reflecting(session) as run:
-        await until(run.live)
+        await until(lambda: run.live() and server.watchers)
         one = next(iter(server.objects.values()))
         one["value"] = 17
         server.say(event("MODIFIED", one, compact=False))
@@ -144,7 +144,7 @@ async def test_a_server_that_writes_its_events_otherwise(server: Misbehaving, se
 async def test_text_that_is_no_unicode_costs_nothing_else(server: Misbehaving, session: Session) -> None:
     """Half a surrogate pair and a stray byte: strict JSON readers refuse the whole page or line for them."""
     async with reflecting(session) as run:
-        await until(run.live)
+        await until(lambda: run.live() and server.watchers)
         thing = server.put("odd", value=5)
         for text in (b"\\ud800", b"\xff"):
             line = event("MODIFIED", {**thing, "note": "HERE"})

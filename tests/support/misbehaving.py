@@ -188,7 +188,7 @@ class Misbehaving:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{path:.*}", self._serve)
         app.on_response_prepare.append(self._stamp)
-        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.01)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()

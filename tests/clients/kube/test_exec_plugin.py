@@ -198,6 +198,12 @@ async def test_a_plugin_that_fails_is_a_login_to_do(
     assert not config.needs_login
 
 
+async def test_it_runs_on_the_data_threads_own_loop(plugin: Plugin, clock: FakeClock) -> None:
+    credentials = plugin.config().credentials
+    found = await asyncio.to_thread(lambda: asyncio.run(credentials.current(clock)))
+    assert found.authorization == "Bearer one"
+
+
 async def test_a_plugin_that_is_not_installed(plugin: Plugin, clock: FakeClock) -> None:
     config = plugin.config(command="no-such-plugin-here", installHint="Get it at example.com")
     with pytest.raises(
