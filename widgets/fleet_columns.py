@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Phase, TroubleKind
 from clients.serving.workload import Group, Workload
 from widgets.cells import fit, fraction, number, shown, width
@@ -15,7 +16,7 @@ from widgets.records import FleetRow
 from widgets.theme import Look
 from widgets.words import doing, driver, initials, kind_short, role_totals, workload_name
 
-__all__ = ["Column", "Columns", "cell", "columns_for", "heading"]
+__all__ = ["Column", "Columns", "Layout", "cell", "heading"]
 
 
 class Column(StrEnum):
@@ -77,59 +78,85 @@ _GROW = (
 """Which column is given room first, and up to what."""
 
 
-def columns_for(cells: int, rows: Sequence[FleetRow]) -> Columns:
-    """The layout for ``cells`` cells; columns are never wider than their widest content asks for.
+class Layout:
+    """Chooses columns for rows and a width; what a workload's cells ask for is measured once per value."""
 
-    It depends on names, kinds and how many groups and roles there are, not on live numbers, so a table
-    does not jump while things go on.
-    """
-    namespaces = len({row.workload.key.namespace for row in rows}) > 1
-    wants = _wants(rows, namespaces)
-    widths = dict(_NARROWEST)
-    for column in widths:
-        widths[column] = min(widths[column], max(wants[column], len(column)))
-    for column in _DROP:
-        if sum(widths.values()) + len(widths) - 1 <= cells:
-            break
-        del widths[column]
-    left = cells - (sum(widths.values()) + len(widths) - 1)
-    if left < 0:
-        widths[Column.NAME] = max(8, widths[Column.NAME] + left)
-        left = cells - (sum(widths.values()) + len(widths) - 1)
-        widths[Column.DOING] = max(0, widths[Column.DOING] + min(0, left))
-    for column, limit in _GROW:
-        if left <= 0:
-            break
-        if column in widths:
-            more = max(0, min(left, min(limit, wants[column]) - widths[column]))
-            widths[column] += more
-            left -= more
-    widths[Column.DOING] += max(0, left)
-    return Columns(tuple(widths.items()), namespaces)
+    def __init__(self) -> None:
+        self._measured: dict[WorkloadKey, tuple[Workload, _Needs]] = {}
+
+    def columns(self, cells: int, rows: Sequence[FleetRow]) -> Columns:
+        """The columns for ``cells`` cells, never wider than their widest content asks for.
+
+        They depend on names, kinds and how many groups and roles there are, not on live numbers, so a table
+        does not jump while things go on.
+        """
+        namespaces = len({row.workload.key.namespace for row in rows}) > 1
+        wants = self._wants(rows, namespaces)
+        widths = {column: min(least, wants[column]) for column, least in _NARROWEST.items()}
+        for column in _DROP:
+            if _total(widths) <= cells:
+                break
+            del widths[column]
+        if _total(widths) > cells:
+            widths[Column.NAME] = max(8, widths[Column.NAME] + cells - _total(widths))
+            widths[Column.DOING] = max(0, widths[Column.DOING] + min(0, cells - _total(widths)))
+        left = cells - _total(widths)
+        for column, limit in _GROW:
+            if column in widths:
+                more = max(0, min(left, min(limit, wants[column]) - widths[column]))
+                widths[column] += more
+                left -= more
+        widths[Column.DOING] += max(0, left)
+        return Columns(tuple(widths.items()), namespaces)
+
+    def _wants(self, rows: Sequence[FleetRow], namespaces: bool) -> dict[Column, int]:
+        measured = self._measured
+        if len(measured) > 2 * len(rows) + 100:
+            measured.clear()
+        widest = [0] * 6
+        for row in rows:
+            value = row.workload
+            known = measured.get(value.key)
+            if known is None or known[0] is not value:
+                known = measured[value.key] = (value, _measure(value))
+            widest = list(map(max, widest, known[1]))
+        full, short, kind, groups, roles, drivers = widest
+        wants = {
+            Column.NAME: full if namespaces else short,
+            Column.KIND: kind,
+            Column.READY: 0,
+            Column.GROUPS: groups,
+            Column.ROLES: roles,
+            Column.GPU: 0,
+            Column.DRIVER: drivers,
+        }
+        sized = {column: min(_WIDEST[column], max(want, len(column))) for column, want in wants.items()}
+        return {**sized, Column.READY: 7, Column.GPU: 5, Column.DOING: 10_000}
 
 
-def _wants(rows: Sequence[FleetRow], namespaces: bool) -> dict[Column, int]:
-    wants = dict.fromkeys(Column, 0)
-    for row in rows:
-        workload = row.workload
-        name = width(workload_name(workload, with_namespace=namespaces))
-        wants[Column.NAME] = max(wants[Column.NAME], name)
-        wants[Column.KIND] = max(wants[Column.KIND], width(shown(workload.key.kind, 40)))
-        wants[Column.GROUPS] = max(wants[Column.GROUPS], len(workload.groups))
-        letters = initials([spec.name for spec in workload.role_specs])
-        roles = sum(
-            len(letters[name]) + 3 + 2 * len(str(wanted))
-            for name, _, wanted in role_totals(workload)
-            if name in letters
-        )
-        wants[Column.ROLES] = max(wants[Column.ROLES], roles)
-        wants[Column.DRIVER] = max(wants[Column.DRIVER], width(driver(workload.drivers)))
-    wants[Column.READY] = _WIDEST[Column.READY]
-    wants[Column.GPU] = _WIDEST[Column.GPU]
-    wants[Column.DOING] = 10_000
-    for column, limit in _WIDEST.items():
-        wants[column] = min(limit, max(wants[column], len(column)))
-    return wants
+_Needs = tuple[int, int, int, int, int, int]
+"""Cells for: name with namespace, name alone, kind, groups, roles, driver."""
+
+
+def _measure(workload: Workload) -> _Needs:
+    letters = initials([spec.name for spec in workload.role_specs])
+    roles = sum(
+        len(letters[name]) + 3 + 2 * len(str(wanted))
+        for name, _, wanted in role_totals(workload)
+        if name in letters
+    )
+    return (
+        width(workload_name(workload, with_namespace=True)),
+        width(workload_name(workload, with_namespace=False)),
+        width(shown(workload.key.kind, 40)),
+        len(workload.groups),
+        roles,
+        width(driver(workload.drivers)),
+    )
+
+
+def _total(widths: dict[Column, int]) -> int:
+    return sum(widths.values()) + len(widths) - 1
 
 
 def heading(columns: Columns, look: Look) -> Line:

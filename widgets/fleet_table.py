@@ -7,7 +7,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from clients.serving.keys import WorkloadKey
-from widgets.fleet_columns import Column, Columns, cell, columns_for, heading
+from widgets.fleet_columns import Column, Columns, Layout, cell, heading
 from widgets.lines import LineWidget, Piece, strip
 from widgets.records import FleetRow, FleetView, is_fresh
 from widgets.theme import DEFAULT_LOOK, Look
@@ -62,6 +62,7 @@ class FleetTable(LineWidget):
         self._index = 0
         self._picked: set[WorkloadKey] = set()
         self._columns = Columns((), False)
+        self._layout = Layout()
 
     # Value
 
@@ -70,7 +71,7 @@ class FleetTable(LineWidget):
         self._view = view
         self._mono = now if mono is None else mono
         self._follow()
-        self._columns = columns_for(self.size.width - 2, view.rows)
+        self._columns = self._layout.columns(self.size.width - 2, view.rows)
         self.update_rows()
 
     @property
@@ -139,7 +140,7 @@ class FleetTable(LineWidget):
 
     def resized(self) -> None:
         """Columns follow the width."""
-        self._columns = columns_for(self.size.width - 2, self._view.rows)
+        self._columns = self._layout.columns(self.size.width - 2, self._view.rows)
         super().resized()
         self.reveal(self._index + self.pinned)
 
