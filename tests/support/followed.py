@@ -19,6 +19,7 @@ from clients.serving.changes import ReplicasChange
 from clients.serving.follow import ActorHint, follow
 from clients.serving.marks import stamp
 from clients.serving.operation import Operation
+from clients.serving.phase import Mark
 from clients.serving.plans import ScalePlan, StepKind
 from clients.serving.workload import Group, Workload
 from tests.support.simworld import World
@@ -27,6 +28,7 @@ __all__ = ["COST", "Followed"]
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
 
+_SYMBOLS = {Mark.DONE: "✅", Mark.PENDING: "❎", Mark.ACTIVE: "⏳", None: " "}
 _POD_GROUPS = "podgroups.scheduling.volcano.sh"
 _LABEL = "modelserving.volcano.sh/"
 
@@ -50,6 +52,8 @@ class Followed:
         self.operation: Operation | None = None
         self.ended: list[Operation] = []
         self.workload: Workload = self.index.derive(None, world.cluster.clock.now())
+        self.tables: list[str] = []
+        """The marks of G-0 to G-3 whenever they changed: ``✅|✅|⏳| ``."""
         self._hint: ActorHint | None = None
         self.did: list[tuple[StepKind, str]] = []
         """What was truly made and removed since the last plan, in order: groups and ``group/role-id``."""
@@ -123,9 +127,13 @@ class Followed:
         self.operation = result.operation
         if result.ended is not None:
             self.ended.append(result.ended)
+        table = self._table()
+        if not self.tables or self.tables[-1] != table:
+            self.tables.append(table)
 
-    def stamped(self) -> Workload:
-        return stamp(self.workload, self.operation)
+    def _table(self) -> str:
+        marks = {group.ordinal: _SYMBOLS[group.mark] for group in stamp(self.workload, self.operation).groups}
+        return "|".join(marks.get(ordinal, " ") for ordinal in range(4))
 
     # -- what a person does
 
