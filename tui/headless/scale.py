@@ -43,9 +43,12 @@ async def scale(arguments: Namespace, start: Start, output: Output) -> Exit:
     """Plans, asks, sends once, and with ``--wait`` follows until it is done."""
     async with connected(start) as connection:
         run = _Run(arguments, start, output, connection)
-        code = await run.whole()
-        if arguments.output == "json":
-            run.say_json(code)
+        try:
+            code = await run.whole()
+        except Stop as stop:
+            run.say_json(stop.code, stop.message)
+            raise
+        run.say_json(code)
         return code
 
 
@@ -218,13 +221,15 @@ class _Run:
         except ReaderLeftError:
             self._readers_left = True
 
-    def say_json(self, code: Exit) -> None:
-        """One object, when all is over."""
+    def say_json(self, code: Exit, message: str | None = None) -> None:
+        """One object, when all is over, if JSON was asked for."""
+        if self._text:
+            return
         plan, ticket, ended = self._plan, self._ticket, self._ended
         value = {
             "schema": SCHEMA,
             "code": int(code),
-            "message": self._why,
+            "message": self._why if message is None else message,
             "workload": None if plan is None else {**_key(plan), "uid": plan.uid},
             "plan": None if plan is None else plan_json(plan),
             "sent": None

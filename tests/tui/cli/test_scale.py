@@ -92,6 +92,16 @@ def test_what_cannot_be_done(shell: Shell, words: list[str], code: int, message:
     assert shell.audit() == []
 
 
+def test_json_is_one_object_also_for_what_was_not_found(shell: Shell) -> None:
+    told = shell.json("scale", "no-such", "--replicas", "1", code=4)
+    assert (told["code"], told["message"], told["plan"], told["sent"]) == (
+        4,
+        "no-such: not found",
+        None,
+        None,
+    )
+
+
 def test_safety_by_context(shell: Shell, cluster: Cluster) -> None:
     before = cluster.replicas("deepseek-r1")
     words = ["scale", "deepseek-r1", "--replicas", str(before + 1), "--yes"]
