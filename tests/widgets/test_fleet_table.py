@@ -1,0 +1,188 @@
+"""The fleet: rows at every width, a cursor that stays with its workload, only what changed drawn again."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from clients.serving.phase import Mark, Phase, Stage, Trouble, TroubleKind
+from clients.serving.plans import Eta
+from clients.serving.workload import Capabilities, Workload
+from tests.support.fleets import group, hpa, key, operation, workload
+from tests.support.stage import lines, staged
+from widgets.fleet_table import FleetTable
+from widgets.glyphs import GlyphSet
+from widgets.records import FleetRow, FleetView
+from widgets.theme import look
+
+_TROUBLE = Trouble(TroubleKind.FAILED, "OOMKilled", "G-0 prefill-1: CUDA out of memory")
+
+
+def _scaling() -> Workload:
+    groups = [group("qwen-chat", at) for at in range(3)]
+    groups.append(group("qwen-chat", 3, Phase.CREATING, mark=Mark.ACTIVE, progress=63, stage=Stage.WEIGHTS))
+    asked = operation("qwen-chat", 2, 4, done=1)
+    return workload("qwen-chat", groups, operation=asked, drivers=[hpa()])
+
+
+def _failing() -> Workload:
+    groups = [group("deepseek-r1", 0, trouble=_TROUBLE), group("deepseek-r1", 1)]
+    return workload("deepseek-r1", groups, trouble=_TROUBLE)
+
+
+def _view(*workloads: Workload) -> FleetView:
+    return FleetView(tuple(FleetRow(value) for value in workloads))
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, 250])
+@pytest.mark.parametrize("glyphs", GlyphSet)
+async def test_every_line_is_exactly_as_wide_as_the_table(columns: int, glyphs: GlyphSet) -> None:
+    table = FleetTable(look(glyphs))
+    big = workload("模型-" + "long-" * 12, 200, namespace="other", kind="InferenceService")
+    async with staged(table, columns):
+        table.show(_view(_scaling(), _failing(), big, workload("none", 0)), 0)
+        drawn = lines(table)
+    assert drawn[0].split()[:2] in (["NAME", "READY"], ["NAME", "KIND"])
+    assert any("OOMKilled" in line for line in drawn)
+    assert any("3/4" in line for line in drawn)
+
+
+async def test_a_wide_table_tells_groups_roles_driver_and_what_goes_on() -> None:
+    table = FleetTable()
+    async with staged(table, 160):
+        table.show(FleetView((FleetRow(_scaling(), eta=Eta(98, 102, 20)), FleetRow(_failing()))), 0)
+        drawn = lines(table)
+    assert drawn[0].split() == ["NAME", "KIND", "READY", "GROUPS", "ROLES", "GPU", "DRIVER", "DOING"]
+    first = drawn[1].split()
+    assert first[:5] == ["▸", "qwen-chat", "ModelServing", "3/4", "✓✓✓▸"]
+    assert "P 6/8 D 6/8" in drawn[1]
+    assert "16 HPA 2-8 cpu 72>60" in drawn[1]
+    assert "2>4 1/2 G-3 creating 63% ~1m40s by ops" in drawn[1]
+    assert "✗✓" in drawn[2]
+    assert "✗ OOMKilled: G-0 prefill-1: CUDA out of memory" in drawn[2]
+
+
+async def test_too_many_groups_are_counted_with_failures_first() -> None:
+    groups = [group("glm", at) for at in range(60)]
+    groups[7] = group("glm", 7, trouble=_TROUBLE)
+    groups[9] = group("glm", 9, Phase.CREATING)
+    table = FleetTable()
+    async with staged(table, 100):
+        table.show(_view(workload("glm", groups)), 0)
+        assert "✗1 ▸1 ✓58" in lines(table)[1]
+
+
+async def test_what_is_not_known_is_not_drawn_as_zero() -> None:
+    value = msgspec.structs.replace(
+        workload("blind", 2), ready=0, capabilities=Capabilities(ready_known=False)
+    )
+    table = FleetTable()
+    async with staged(table, 100):
+        table.show(_view(value), 0)
+        assert "–/2" in lines(table)[1]
+
+
+async def test_the_cursor_follows_its_workload_when_rows_move_and_go() -> None:
+    table = FleetTable()
+    names = [workload(f"w-{at}") for at in range(6)]
+    async with staged(table, 100) as (stage, pilot):
+        table.show(_view(*names), 0)
+        table.move(2)
+        assert table.cursor == key("w-2")
+        table.show(_view(*reversed(names)), 1)
+        assert table.cursor == key("w-2")
+        assert lines(table)[4].startswith("▸")
+        table.show(_view(*(value for value in names if value.key.name != "w-2")), 2)
+        assert table.cursor == key("w-4"), "what took its place"
+        table.show(_view(), 3)
+        assert table.cursor is None
+        assert "no workloads" in lines(table)[1]
+        await pilot.pause()
+        heard = stage.said(FleetTable.Highlighted)
+        keys = [message.key for message in heard if isinstance(message, FleetTable.Highlighted)]
+        assert keys == [key("w-0"), key("w-2"), key("w-4"), None]
+
+
+async def test_moving_past_the_edge_scrolls_under_the_heading() -> None:
+    table = FleetTable()
+    async with staged(table, 100, 6):
+        table.show(_view(*(workload(f"w-{at:02}") for at in range(20))), 0)
+        table.move_last()
+        drawn = lines(table)
+        assert drawn[0].split()[0] == "NAME"
+        assert "▸ w-19" in drawn[5]
+        table.move_page(-1)
+        assert table.cursor == key("w-15")
+        table.move_first()
+        assert "▸ w-00" in lines(table)[1]
+        assert table.select(key("w-07"))
+        assert not table.select(key("nobody"))
+        assert table.cursor == key("w-07")
+
+
+async def test_marks_are_kept_by_workload() -> None:
+    table = FleetTable()
+    names = [workload(f"w-{at}") for at in range(3)]
+    async with staged(table, 100):
+        table.show(_view(*names), 0)
+        table.toggle_pick()
+        table.toggle_pick()
+        assert table.picked == (key("w-0"), key("w-1"))
+        table.show(_view(*reversed(names)), 1)
+        assert table.picked == (key("w-1"), key("w-0"))
+        table.clear_picks()
+        assert not table.picked
+
+
+async def test_what_a_filter_hides_is_said() -> None:
+    table = FleetTable()
+    async with staged(table, 100):
+        table.show(FleetView((FleetRow(workload("w")),), hidden=5, hidden_failing=2), 0)
+        assert "5 hidden by the filter, 2 of them failing" in lines(table)[2]
+        table.show(FleetView((), loading=True), 0)
+        assert "reading the first list" in lines(table)[1]
+
+
+async def test_a_change_is_bold_for_two_seconds() -> None:
+    table = FleetTable()
+    async with staged(table, 100):
+        row = FleetRow(workload("w"), changed_at=50.0)
+        other = FleetRow(workload("v"))
+        table.show(FleetView((other, row)), 1000, 51.0)
+        assert all(style is not None and style.bold for _, style, _ in list(table.render_line(2))[:3])
+        table.show(FleetView((other, row)), 1001, 52.1)
+        assert not any(style is not None and style.bold for _, style, _ in table.render_line(2))
+
+
+async def test_only_changed_rows_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = FleetTable()
+    values = [workload(f"w-{at}") for at in range(8)]
+    async with staged(table, 100) as (_, pilot):
+        table.show(_view(*values), 0)
+        await pilot.pause()
+        drawn: list[int] = []
+        stock = table.draw_row
+
+        def draw_row(row: int, cells: int) -> object:
+            drawn.append(row)
+            return stock(row, cells)
+
+        monkeypatch.setattr(table, "draw_row", draw_row)
+        table.show(_view(*values), 1)
+        await pilot.pause()
+        assert drawn == []
+        values[4] = msgspec.structs.replace(values[4], ready=1)
+        table.show(_view(*values), 2)
+        await pilot.pause()
+        assert drawn == [5]
+
+
+async def test_a_click_moves_and_a_second_one_opens() -> None:
+    table = FleetTable()
+    async with staged(table, 100) as (stage, pilot):
+        table.show(_view(workload("w-0"), workload("w-1")), 0)
+        await pilot.click(FleetTable, offset=(5, 2))
+        assert table.cursor == key("w-1")
+        await pilot.click(FleetTable, offset=(5, 2))
+        await pilot.pause()
+        assert len(stage.said(FleetTable.Opened)) == 1
