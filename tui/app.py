@@ -115,7 +115,9 @@ class Console(TerminalApp[int]):
         """The topmost full screen and the dialogs over it."""
         seen: list[ConsoleScreen | Dialog[Any]] = []
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Dialog | ConsoleScreen) and screen.is_mounted:
+            if isinstance(screen, ConsoleScreen) and screen.drawable:
+                seen.append(screen)
+            elif isinstance(screen, Dialog) and screen.is_mounted:
                 seen.append(screen)
             if isinstance(screen, ConsoleScreen):
                 break

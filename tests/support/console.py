@@ -8,10 +8,24 @@ from contextlib import asynccontextmanager
 
 from textual._compositor import LayoutUpdate
 from textual.app import App
+from textual.events import Key
 from textual.pilot import Pilot
 
 from tests.support.scripted_door import ScriptedDoor
 from tui.app import Console, ConsoleOptions
+from tui.dialogs.base import Dialog
+
+_CHARACTERS = {
+    "plus": "+",
+    "minus": "-",
+    "slash": "/",
+    "colon": ":",
+    "space": " ",
+    "question_mark": "?",
+    "enter": "\r",
+    "tab": "\t",
+}
+_NAMES = {" ": "space", ":": "colon", "-": "minus"}
 
 __all__ = ["Driven", "console", "screen_text", "until"]
 
@@ -52,13 +66,33 @@ class Driven:
         """Lets time pass and a data tick run."""
         self.door.pass_time(seconds)
         self.app.tick()
-        await self.pilot.pause()
-        await self.pilot.pause()
+        await self.settle()
+
+    async def look(self, seconds: float = 1.0) -> None:
+        """Lets a dialog be on the screen for a while."""
+        dialog = self.app.screen
+        assert isinstance(dialog, Dialog)
+        await until(lambda: dialog.settled._since is not None)
+        self.door.pass_time(seconds)
+
+    async def settle(self) -> None:
+        """Until every widget has dealt with what it was sent, and with what came of that.
+
+        Pilot's own pause waits for an idle processor instead, which takes long on a busy machine.
+        """
+        for _ in range(4):
+            await self.pilot._wait_for_screen()
+        if self.app.is_running:
+            self.app.screen._on_timer_update()
 
     async def press(self, *keys: str) -> None:
-        """Presses keys one after the other, as fast as they come."""
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        """Presses keys one after the other, as fast as they are dealt with."""
+        for key in keys:
+            char = _CHARACTERS.get(key, key if len(key) == 1 else None)
+            event = Key(_NAMES.get(key, key), char)
+            event.set_sender(self.app)
+            self.app.post_message(event)
+            await self.settle()
 
     async def sees(self, *words: str) -> None:
         """Waits until all of these words are on the screen."""

@@ -41,6 +41,8 @@ class ConsoleScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self.drawable = False
+        """Its widgets are there."""
         self._silence: Timer | None = None
         self._last_g = -1.0
 
@@ -62,12 +64,17 @@ class ConsoleScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draws at once what is known."""
+        self.drawable = True
         self.take(self.session.live.whole())
 
     def on_screen_resume(self) -> None:
         """What was missed while another screen was on top."""
-        if self.is_mounted:
+        if self.drawable:
             self.take(self.session.live.whole())
+
+    def on_unmount(self) -> None:
+        """Nothing is drawn any more."""
+        self.drawable = False
 
     # Data
 

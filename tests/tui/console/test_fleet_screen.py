@@ -169,15 +169,15 @@ async def test_marks_copy_and_the_menu(door: ScriptedDoor) -> None:
         assert seen.app.clipboard == "qwen-chat"
         await seen.press("m")
         await seen.sees("nothing of mine to undo here", "one fewer")
-        door.pass_time(1)
+        await seen.look()
         await seen.press("j", "j", "j")
         await seen.press("enter")
         await seen.sees("nothing of mine to undo here")
         await seen.press("k", "k", "k")
-        door.pass_time(0.1)
+        await seen.look(0.1)
         await seen.press("enter")
         await seen.sees("not taken")
-        door.pass_time(1)
+        await seen.look()
         await seen.press("enter")
         await seen.sees("prod-eu / llm / qwen-chat", "Scale")
 
@@ -271,11 +271,11 @@ async def test_quit_asks_while_an_operation_of_mine_runs(door: ScriptedDoor) -> 
     async with console(door) as seen:
         await seen.press("q")
         await seen.sees("llama 2>4", "stay, and see it through")
-        door.pass_time(1)
+        await seen.look()
         await seen.press("enter")
         assert seen.app.is_running
         await seen.press("q", "j")
-        door.pass_time(1)
+        await seen.look()
         await seen.press("enter")
         await seen.pilot.pause()
     assert seen.app.return_value == 0

@@ -60,7 +60,7 @@ async def test_another_context_starts_anew(door: ScriptedDoor) -> None:
         await seen.press("colon", *"ctx", "enter")
         await seen.sees("which context?", "prod-us", "this one")
         await seen.press("j")
-        door.pass_time(1)
+        await seen.look()
         await seen.press("enter")
         await until(lambda: "switch prod-us None" in door.asked)
         await seen.draw(1.1)
@@ -86,7 +86,7 @@ async def test_namespaces_to_choose_from(door: ScriptedDoor) -> None:
         await seen.press("colon", *"ns", "enter")
         await seen.sees("which namespace of prod-eu?", "all namespaces", "batch", "llm")
         await seen.press("j")
-        door.pass_time(1)
+        await seen.look()
         await seen.press("enter")
         await until(lambda: "switch None ('batch',)" in door.asked)
 

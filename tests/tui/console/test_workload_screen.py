@@ -173,7 +173,7 @@ async def test_logs_of_one_pod_and_of_one_that_is_chosen(door: ScriptedDoor) -> 
         await seen.draw()
         await seen.press("L")
         await seen.sees("logs of which pod?", "OOMKilled  2 restarts")
-        door.pass_time(1)
+        await seen.look()
         await seen.press("enter")
         await until(lambda: door.asked[-1] == "logs llm/b-pod None False")
 
@@ -185,7 +185,7 @@ async def test_a_container_is_asked_for_where_there_are_several(door: ScriptedDo
         await seen.press("L")
         await seen.sees("which container of p?", "sidecar")
         await seen.press("j")
-        door.pass_time(1)
+        await seen.look()
         await seen.press("enter")
         await until(lambda: door.asked[-1] == "logs llm/p sidecar False")
         await seen.sees("first line")
