@@ -19,6 +19,17 @@ from tui.state import runtime_home, state_home
 
 __all__ = ["Start", "login_name", "start_from"]
 
+_DEMO_SETTINGS = """
+version = 1
+
+[kthena.orders]
+"default/llama-guide" = "documented"
+
+[prices]
+"H100" = "3.00 EUR"
+"""
+"""What the demo's user would have written: one ModelServing follows the guide's order, which no schema tells."""
+
 
 class Start(Struct, frozen=True):
     """Fixed for the whole run: another program's change to kubeconfig or settings changes nothing."""
@@ -62,7 +73,10 @@ def start_from(
     named = given.get("config")
     path = Path(named) if named else settings_file.default_path(environ, demo=demo)
     try:
-        settings = settings_file.load(path, must_exist=named is not None)
+        if demo and named is None and not path.exists():
+            settings = settings_file.parse(_DEMO_SETTINGS, path)
+        else:
+            settings = settings_file.load(path, must_exist=named is not None)
     except SettingsError as error:
         raise Stop(Exit.USAGE, str(error)) from None
     over = {name: given[name] for name in ("fps", "glyphs") if name in given}
@@ -75,8 +89,9 @@ def start_from(
             as_groups=tuple(given.get("as_groups", ())),
         ),
         environ=environ,
-        state=state_home(environ, demo=demo),
-        runtime=runtime_home(environ, demo=demo),
+        # Each demo is another cluster, though its objects have the names and uids of the last one's.
+        state=demo_kubeconfig.parent / "state" if demo_kubeconfig else state_home(environ),
+        runtime=None if demo else runtime_home(environ),
         namespaces=tuple(dict.fromkeys(given.get("namespaces", ()))),
         all_namespaces=given.get("all_namespaces", False),
         read_only=given.get("read_only", False),

@@ -30,21 +30,20 @@ class _Header(msgspec.Struct):
     version: int
 
 
-def state_home(environ: Mapping[str, str], *, demo: bool = False) -> Path:
-    """Where state is kept; the demo has its own place."""
+def state_home(environ: Mapping[str, str]) -> Path:
+    """Where state is kept."""
     named = environ.get("XDG_STATE_HOME") or ""
     home = Path(environ.get("HOME") or "~").expanduser()
     base = Path(named) if Path(named).is_absolute() else home / ".local" / "state"
-    return base / "servegrid" / "demo" if demo else base / "servegrid"
+    return base / "servegrid"
 
 
-def runtime_home(environ: Mapping[str, str], *, demo: bool = False) -> Path | None:
+def runtime_home(environ: Mapping[str, str]) -> Path | None:
     """A place of this user on another disk (usually memory), or ``None`` where the system gives none."""
     named = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     if not Path(named).is_absolute() or not Path(named).is_dir():
         return None
-    base = Path(named) / "servegrid"
-    return base / "demo" if demo else base
+    return Path(named) / "servegrid"
 
 
 class StateDir:

@@ -22,6 +22,7 @@ from clients.kube.rows import (
     PodRow,
     ScalerRow,
 )
+from clients.serving.chain import fold_drivers
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import Trouble, TroubleKind
 from clients.serving.workload import Driver, Workload
@@ -211,13 +212,10 @@ class World:
 
     def _rewire(self, homes: set[_Home]) -> None:
         for home in homes:
-            found: dict[ObjectRef, Driver] = {}
-            for targets in self._scalers.values():
-                for target, driver in targets:
-                    # An HPA that KEDA keeps and its ScaledObject are one driver; the HPA knows the signal.
-                    if target == home and (driver.via is not None or driver.ref not in found):
-                        found[driver.ref] = driver
-            self._drivers[home] = tuple(found.values())
+            found = [
+                driver for targets in self._scalers.values() for target, driver in targets if target == home
+            ]
+            self._drivers[home] = fold_drivers(found)
             self._dirty.add(home)
 
     # -- out

@@ -85,9 +85,8 @@ def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path
         add(StateDir(tmp_path / "file" / "state"), 1)
 
 
-def test_places_follow_xdg_and_the_demo_has_its_own(tmp_path: Path) -> None:
+def test_places_follow_xdg(tmp_path: Path) -> None:
     assert state_home({"XDG_STATE_HOME": "/s"}) == Path("/s/servegrid")
     assert state_home({"XDG_STATE_HOME": "rel", "HOME": "/h"}) == Path("/h/.local/state/servegrid")
-    assert state_home({"HOME": "/h"}, demo=True) == Path("/h/.local/state/servegrid/demo")
     assert runtime_home({"XDG_RUNTIME_DIR": str(tmp_path)}) == tmp_path / "servegrid"
     assert runtime_home({"XDG_RUNTIME_DIR": os.fspath(tmp_path / "missing")}) is None
