@@ -45,14 +45,14 @@ def shown(text: str, limit: int = 200) -> str:
 
 
 def clip(text: str, cells: int, ellipsis: str = ELLIPSIS) -> str:
-    """The text in at most ``cells`` cells; one that is cut ends in the ellipsis (one cell)."""
+    """The text in at most ``cells`` cells; one that is cut ends in the ellipsis (one cell, or nothing)."""
     if cells <= 0:
         return ""
     if text.isascii():
-        return text if len(text) <= cells else text[: cells - 1] + ellipsis
+        return text if len(text) <= cells else text[: cells - len(ellipsis)] + ellipsis
     if cell_len(text) <= cells:
         return text
-    room = cells - 1
+    room = cells - len(ellipsis)
     out: list[str] = []
     for char in text:
         size = cell_len(char)

@@ -39,10 +39,14 @@ class LogLines(LineWidget):
     # Value
 
     def append(self, lines: Iterable[str]) -> None:
-        """Adds lines at the end; the oldest go when there are more than ``keep``."""
+        """Adds lines at the end; the oldest go when there are more than ``keep``, and what is read stays."""
+        dropped = 0
         for line in lines:
             self._number += 1
+            dropped += len(self._lines) == self._lines.maxlen
             self._lines.append((self._number, shown(line.rstrip("\r\n"), _LONGEST)))
+        if not self.following:
+            self.top = max(0, self.top - dropped)
         self._settle()
 
     def say(self, note: str) -> None:

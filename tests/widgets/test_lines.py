@@ -1,0 +1,324 @@
+"""The widgets of a few lines: what they say at which width."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from clients.serving.backend import GpuTotals
+from clients.serving.changes import ReplicasChange
+from clients.serving.events import Event, EventKind
+from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.operation import Count, Outcome, Prediction
+from clients.serving.plans import Capacity, Eta, Money, ScalePlan, Step, StepKind, Write
+from clients.serving.sources import SourceState, SourceStatus
+from tests.support.fleets import key, operation
+from tests.support.stage import lines, staged
+from widgets.key_line import KeyLine
+from widgets.log_lines import LogLines
+from widgets.needs_you import NeedsYou
+from widgets.operation_strip import OperationStrip
+from widgets.plan_view import PlanView
+from widgets.records import KeyHint, LaneSample, Need, PlanShown, StatusView, StripView, TimeView
+from widgets.status_line import StatusLine
+from widgets.timeline import LANES, TimeLine
+
+
+def _source(
+    name: str, state: SourceState, contact: float = 100.0, *, have: int = 0, of: int | None = None
+) -> SourceStatus:
+    return SourceStatus("c", name, state, required=True, last_contact=contact, have=have, of=of)
+
+
+async def _status(view: StatusView, now: float, columns: int = 160) -> str:
+    widget = StatusLine()
+    async with staged(widget, columns):
+        widget.show(view, now)
+        return lines(widget)[0]
+
+
+# Status line
+
+
+async def test_a_live_source_draws_no_number_and_ages_come_from_five_seconds_on() -> None:
+    states = (_source("ms", SourceState.LIVE, 60.0), _source("hpa", SourceState.STALE, 86.0))
+    view = StatusView("prod-eu", ("llm",), "ops", None, states)
+    assert "ms live  hpa stale 14s" in await _status(view, 100.0)
+    assert "ms live  hpa stale 15s" in await _status(view, 101.2)
+    assert "stale 4s" not in await _status(view, 90.0)
+
+
+async def test_gpus_that_may_not_be_seen_are_unknown() -> None:
+    view = StatusView("prod", totals=GpuTotals(None, None, None), workloads=13, scaling=2)
+    line = await _status(view, 0)
+    assert "GPUs unknown" in line
+    assert "13 workloads  2 scaling" in line
+    view = StatusView("prod", totals=GpuTotals(128, 104, None))
+    assert "GPUs 104/128 free unknown" in await _status(view, 0)
+
+
+@pytest.mark.parametrize("columns", [70, 80, 100])
+async def test_what_is_cut_off_is_said_before_anything_else(columns: int) -> None:
+    states = tuple(_source(name, SourceState.LIVE) for name in ("ms", "pods", "nodes", "events", "slices"))
+    view = StatusView(
+        "prod-eu",
+        ("llm",),
+        "ops",
+        "read-only",
+        (*states, _source("hpa", SourceState.STALE, 60.0), _source("pg", SourceState.DENIED)),
+        GpuTotals(128, 104, 24),
+        13,
+        2,
+    )
+    line = await _status(view, 100.0, columns)
+    assert "hpa stale 40s  pg denied" in line
+
+
+async def test_a_first_list_tells_how_far_it_is() -> None:
+    view = StatusView("prod", sources=(_source("pods", SourceState.SYNCING, have=2100, of=7000),))
+    assert "pods syncing 2100/7000" in await _status(view, 100.0)
+
+
+# Needs you, keys
+
+
+async def test_the_most_urgent_need_is_always_said() -> None:
+    widget = NeedsYou()
+    needs = (
+        Need(key("deepseek-r1"), "G-0 prefill-1", "crash loop, 4 restarts: CUDA out of memory"),
+        Need(key("qwen"), "G-1", "no node has 4 free GPUs " * 5, failed=False),
+    )
+    async with staged(widget, 100):
+        widget.show(needs, 0)
+        first = lines(widget)[0]
+        assert first.startswith(" ! 2 need you   deepseek-r1 G-0 prefill-1: crash loop, 4 restarts")
+        assert "qwen" not in first
+        widget.show(needs[:1], 0)
+        assert lines(widget)[0].startswith(" ! 1 needs you")
+        widget.show((), 0)
+        assert not lines(widget)[0].strip()
+
+
+async def test_keys_that_do_not_fit_are_left_out_but_help_stays() -> None:
+    widget = KeyLine()
+    hints = tuple(
+        KeyHint(sign, word)
+        for sign, word in (("enter", "open"), ("s", "scale"), ("e", "events"), ("?", "help"))
+    )
+    async with staged(widget, 32):
+        widget.show(hints, 0)
+        assert lines(widget)[0].split() == ["enter", "open", "s", "scale", "?", "help"]
+
+
+# Operation
+
+
+async def test_a_running_operation_says_how_far_how_long_and_by_whom() -> None:
+    widget = OperationStrip()
+    running = operation("q", 2, 4, done=1)
+    async with staged(widget, 100):
+        widget.show(StripView(running, Eta(95, 104, 20)), 1060)
+        drawn = lines(widget)
+        assert drawn[0].strip() == "2>4 1 of 2 groups done  1m00s, ~1m40s to go, from 20 earlier starts"
+        assert drawn[1].rstrip().endswith("by ops")
+        widget.show(StripView(running), 1060)
+        assert "no history" in lines(widget)[0]
+
+
+async def test_an_ended_operation_puts_prediction_and_outcome_side_by_side() -> None:
+    widget = OperationStrip()
+    ended = msgspec.structs.replace(
+        operation("q", 6, 4, done=2),
+        ended_at=1182.0,
+        outcome=Outcome.DONE,
+        happened=("q-5", "q-4"),
+        prediction=Prediction(("q-5", "q-4"), 188.0, 192.0, 12),
+    )
+    async with staged(widget, 100):
+        widget.show(StripView(ended), 1300)
+        drawn = lines(widget)
+        assert drawn[0].strip() == "6>4 done, 2 of 2 groups, by ops"
+        assert drawn[1].strip() == "predicted G-5, G-4, ~3m10s; happened G-5, G-4, 3m02s"
+        widget.show(StripView(None, quiet="4 of 4 ready"), 1300)
+        assert lines(widget)[0].strip() == "4 of 4 ready"
+
+
+# Plan
+
+
+def _plan(**changes: object) -> ScalePlan:
+    steps = (
+        Step(StepKind.DELETE, "q-3", 4, 4, note="not ready, goes first"),
+        Step(StepKind.DELETE, "q-2", 4, 4, serving=True),
+    )
+    plan = ScalePlan(
+        key=key("q"),
+        uid="u",
+        change=ReplicasChange(2),
+        before=Count(4, (("decode", 2),)),
+        after=Count(2, (("decode", 3),)),
+        steps=steps,
+        order_known=True,
+        order_note="order of v1.0",
+        pods_delta=-8,
+        gpu_delta=-8,
+        capacity=Capacity(24, 128, 0, True, 16),
+        eta=Eta(60, 62, 12),
+        guards=(
+            Guard("right", Level.PASS, "you may patch modelservings"),
+            Guard("driver", Level.WARN, "the HPA undoes this in 15 s", ("pause it",)),
+        ),
+        write=Write("PATCH", "/", "json", {}),
+        equivalent="kubectl -n llm scale modelserving/q --replicas=2",
+        confirmation=Confirmation.YES,
+        cost_before=Money("76.00", "EUR"),
+        cost_after=Money("38.00", "EUR"),
+    )
+    return msgspec.structs.replace(plan, **changes)
+
+
+async def _planned(shown: PlanShown, columns: int = 90) -> list[str]:
+    widget = PlanView()
+    async with staged(widget, columns, 30):
+        widget.show(shown, 0)
+        return [line.strip() for line in lines(widget)]
+
+
+async def test_a_plan_shows_counts_order_cost_time_and_the_command() -> None:
+    drawn = await _planned(PlanShown(_plan(), "scale prod / llm / q", typed="YE"))
+    assert drawn[0] == "scale prod / llm / q"
+    assert "groups   4 > 2" in drawn
+    assert "decode   2 > 3" in drawn
+    assert "steps    order of v1.0" in drawn
+    assert "1.  - G-3       4 pods  4 GPU  not ready, goes first" in drawn
+    assert "2.  - G-2       4 pods  4 GPU  serving" in drawn
+    assert "cost     76.00 EUR > 38.00 EUR an hour" in drawn
+    assert "same as  kubectl -n llm scale modelserving/q --replicas=2" in drawn
+    assert "type YES and Enter: YE   Esc goes back" in drawn
+
+
+async def test_guards_speak_in_words_the_strongest_first() -> None:
+    stop = Guard("gang", Level.BLOCK, "below the gang minimum")
+    drawn = await _planned(PlanShown(_plan(guards=(*_plan().guards, stop)), "t"))
+    said = [line for line in drawn if line.startswith(("STOP", "WARN", "ok"))]
+    assert said == [
+        "STOP     below the gang minimum",
+        "WARN     the HPA undoes this in 15 s",
+        "ok       you may patch modelservings",
+    ]
+    assert "try: pause it" in drawn
+    assert any("cannot be sent" in line for line in drawn)
+    assert not any("type YES" in line for line in drawn)
+
+
+async def test_an_unknown_order_is_not_numbered() -> None:
+    drawn = await _planned(PlanShown(_plan(order_known=False, order_note="order unknown"), "t"))
+    assert "steps    order unknown" in drawn
+    assert not any(line.startswith("1.") for line in drawn)
+
+
+async def test_gpus_of_a_growing_plan_are_needed_against_free() -> None:
+    shown = _plan(gpu_delta=8, capacity=Capacity(4, 128, 8, False, 16))
+    assert "GPUs     8 needed, 4 free of 128 on 16 nodes: they do not fit" in await _planned(
+        PlanShown(shown, "t")
+    )
+    shown = _plan(gpu_delta=8, capacity=Capacity(None, None, 8, None))
+    assert "GPUs     8 needed, unknown free" in await _planned(PlanShown(shown, "t"))
+
+
+async def test_long_plans_show_their_first_and_last_steps() -> None:
+    steps = tuple(Step(StepKind.CREATE, f"q-{at}", 4, 4) for at in range(100))
+    drawn = await _planned(PlanShown(_plan(steps=steps), "t"))
+    assert any(line.startswith("1.") and "G-0" in line for line in drawn)
+    assert any(line.startswith("100.") and "G-99" in line for line in drawn)
+    assert any("89 more" in line for line in drawn)
+
+
+async def test_long_commands_are_wrapped_and_lose_nothing() -> None:
+    command = "kubectl patch modelserving q --type=json -p '" + '[{"op":"replace"}]' * 9 + "'"
+    drawn = await _planned(PlanShown(_plan(equivalent=command), "t"), 60)
+    start = next(at for at, line in enumerate(drawn) if line.startswith("same as"))
+    joined = "".join(
+        line.removeprefix("same as").replace(" ", "") for line in drawn[start : drawn.index("", start)]
+    )
+    assert joined == command.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("confirmation", "words"),
+    [
+        (Confirmation.NONE, "nothing to send"),
+        (Confirmation.OK, "Enter sends it"),
+        (Confirmation.YES, "type YES and Enter"),
+        (Confirmation.NAME, "type q and Enter"),
+    ],
+)
+async def test_the_prompt_asks_for_what_has_to_be_typed(confirmation: Confirmation, words: str) -> None:
+    drawn = await _planned(PlanShown(_plan(confirmation=confirmation), "t"))
+    assert any(words in line for line in drawn)
+    busy = await _planned(PlanShown(_plan(confirmation=confirmation), "t", busy="asking the server"))
+    assert "asking the server" in busy
+    assert not any(words in line for line in busy)
+
+
+# Time line
+
+
+async def test_events_stand_below_lanes_newest_first() -> None:
+    widget = TimeLine()
+    events = (
+        Event(50731.0, 0, "c", EventKind.PHASE, key("q"), "q-3", "decode", "decode-0", "creating", "running"),
+        Event(
+            50700.0, 0, "c", EventKind.TROUBLE, key("q"), "q-1", None, None, None, "failed", None, "OOMKilled"
+        ),
+        Event(50690.0, 0, "c", EventKind.DESIRED, key("q"), None, None, None, "2", "4", "ops"),
+    )
+    samples = tuple(
+        LaneSample(49000.0 + 60 * at, 4 if at > 10 else 2, 4 if at > 20 else 2) for at in range(29)
+    )
+    async with staged(widget, 80, 12):
+        widget.show(TimeView(events, samples), 50740.0)
+        drawn = lines(widget)
+        assert drawn[0].startswith("   4 ")
+        assert drawn[LANES - 1].rstrip().endswith("now")
+        assert drawn[LANES].strip() == "14:05:31 q G-3 decode-0 creating > running"
+        assert drawn[LANES + 1].strip() == "14:05:00 q G-1 failed  OOMKilled"
+        assert drawn[LANES + 2].strip() == "14:04:50 q desired 2 > 4  by ops"
+        top = drawn[0][5:]
+        assert top.index("⠒") < top.index("⣿"), "wanted before it was ready"
+        widget.show(TimeView(events, utc_offset=3600.0, named=False), 50740.0)
+        assert lines(widget)[0].strip() == "15:05:31 G-3 decode-0 creating > running"
+        widget.show(TimeView(()), 50740.0)
+        assert "nothing happened yet" in lines(widget)[0]
+
+
+# Logs
+
+
+async def test_logs_follow_until_scrolled_up_and_keep_a_bounded_number() -> None:
+    log = LogLines(keep=100)
+    async with staged(log, 40, 5):
+        log.append(f"line {at}" for at in range(250))
+        assert [line.strip() for line in lines(log)] == [f"line {at}" for at in range(245, 250)]
+        assert log.row_count == 100
+        log.scroll_rows(-3)
+        assert not log.following
+        held = lines(log)
+        log.append(["more"])
+        assert "more" not in "".join(lines(log))
+        assert lines(log) == held
+        log.scroll_last()
+        assert lines(log)[4].strip() == "more"
+        log.say("the stream ended")
+        assert lines(log)[4].strip() == "the stream ended"
+
+
+async def test_long_log_lines_are_looked_at_piece_by_piece() -> None:
+    log = LogLines()
+    async with staged(log, 20, 2):
+        log.append(["0123456789" * 5])
+        assert lines(log)[0] == "0123456789012345678…"
+        log.scroll_sideways(40)
+        assert lines(log)[0].strip() == "0123456789"
+        log.scroll_sideways(-100)
+        assert lines(log)[0].startswith("0123")
