@@ -98,7 +98,7 @@ async def test_list_that_is_never_answered(server: Misbehaving, session: Session
 async def test_bookmarks_keep_an_idle_watch_open(server: Misbehaving, session: Session) -> None:
     server.bookmark_every = 0.05
     async with reflecting(session, timing=replace(BRISK, idle=1.0)) as run:
-        await until(run.live)
+        await until(lambda: run.live() and server.watchers)
         watches = server.count(is_watch)
         begun = run.reflector.status.last_contact
         assert begun is not None
@@ -110,12 +110,14 @@ async def test_bookmarks_keep_an_idle_watch_open(server: Misbehaving, session: S
 async def test_bookmarks_move_the_version_that_is_resumed(server: Misbehaving, session: Session) -> None:
     server.bookmark_every = 0.02
     async with reflecting(session) as run:
-        await until(run.live)
+        await until(lambda: run.live() and server.watchers)
         server.version += 500
         server.forget()
         before = server.count(is_watch)
-        begun = run.reflector.status.last_contact or 0
-        await until(lambda: (run.reflector.status.last_contact or 0) > begun + 0.1)
+        sent = server.bookmarks
+        await until(lambda: server.bookmarks >= sent + 3)
+        then = session.clock.monotonic()
+        await until(lambda: (run.reflector.status.last_contact or 0) > then)
         server.cut_watches()
         await until(lambda: server.count(is_watch) > before and run.live())
         server.put("six", value=6)
@@ -140,7 +142,7 @@ async def test_dead_server_is_marked_by_the_heartbeat_and_proved_alive_by_a_byte
             else:
                 run.reflector.mark_stale(pulse.detail or "", pulse.asked)
 
-        heart = asyncio.ensure_future(Heartbeat(session, SystemClock(), beat, every=0.05, limit=0.1).run())
+        heart = asyncio.ensure_future(Heartbeat(session, SystemClock(), beat, every=0.05, limit=0.5).run())
         await until(lambda: run.live() and pulses and pulses[-1].alive)
         frozen = server.hang(anything, times=None)
         await until(lambda: run.reflector.status.state is SourceState.STALE)

@@ -74,6 +74,7 @@ class Misbehaving:
         self.clock_rate: float | None = None
         self.date: str | None = None
         self.bookmark_every: float | None = None
+        self.bookmarks = 0
         self.port = 0
         self._runner: web.AppRunner | None = None
 
@@ -281,6 +282,7 @@ class Misbehaving:
                 except TimeoutError:
                     meta = {"metadata": {"resourceVersion": str(self.version)}}
                     line_ = json.dumps({"type": "BOOKMARK", "object": meta}).encode() + b"\n"
+                    self.bookmarks += 1
                 if line_ is None:
                     if request.transport is not None:
                         request.transport.abort()
