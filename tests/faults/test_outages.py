@@ -12,7 +12,7 @@ from clients.kube.reflector import Timing
 from clients.kube.session import Session
 from clients.serving.sources import SourceState
 from tests.support.kube import BRISK, reflecting, until
-from tests.support.misbehaving import GROUP, Misbehaving, anything, is_list, is_watch
+from tests.support.misbehaving import GROUP, Misbehaving, is_list, is_watch
 
 FULL_LIST = 2
 """Pages of the five objects."""
@@ -144,7 +144,7 @@ async def test_dead_server_is_marked_by_the_heartbeat_and_proved_alive_by_a_byte
 
         heart = asyncio.ensure_future(Heartbeat(session, SystemClock(), beat, every=0.05, limit=0.5).run())
         await until(lambda: run.live() and pulses and pulses[-1].alive)
-        frozen = server.hang(anything, times=None)
+        frozen = server.hang(lambda request: request.path == "/readyz", times=None)
         await until(lambda: run.reflector.status.state is SourceState.STALE)
         assert "no answer" in (run.reflector.status.detail or "")
         assert not pulses[-1].alive
