@@ -44,9 +44,9 @@ def entries(host: Host, screen: ConsoleScreen) -> Iterator[Entry]:
         yield Entry(f"ns {plain(namespace)}", "only this namespace", run, at_once=False)
     for name in context.contexts:
         yield Entry(f"ctx {plain(name)}", "this context", _switch(host, name, None), at_once=False)
-    for key in sorted(session.live.view.workloads):
-        where = f"{plain(key.kind)} in {plain(key.namespace or '')}"
-        yield Entry(plain(key.name), where, _open(host, key), at_once=False)
+    for workload in sorted(session.live.view.workloads):
+        where = f"{plain(workload.kind)} in {plain(workload.namespace or '')}"
+        yield Entry(plain(workload.name), where, _open(host, workload), at_once=False)
 
 
 def _runner(screen: ConsoleScreen, action: str) -> Callable[[], Any]:

@@ -28,7 +28,7 @@ version = 1
 [prices]
 "H100" = "3.00 EUR"
 """
-"""What the demo's user would have written: one ModelServing follows the guide's order, which no schema tells."""
+"""What its user would have written: one ModelServing follows the guide's order, which no schema tells."""
 
 
 class Start(Struct, frozen=True):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clients.embedded.cluster import make_cluster
+from clients.embedded.scenarios.catalogue import make_cluster
 from tui.cli import parser
 from tui.settings import Settings
 from tui.start import start_from
