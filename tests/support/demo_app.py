@@ -2,15 +2,15 @@
 
 Modes: ``calm`` draws once; ``busy`` changes a tenth of a 33 × 30 grid ten times a second; ``hostile`` puts
 escapes, markup, overlong, right-to-left and zero-width text into every field. Keys: ``q`` quits, ``c`` counts
-up, ``r`` repaints, ``z`` suspends. On quitting, the longest time for which the loop was deaf goes into FILE.
+up, ``r`` repaints, ``z`` suspends, ``p`` ends the changes, ``w`` writes into FILE how many frames were left out
+and how many wait. SIGHUP is ignored, so that a closed terminal is noticed by the driver alone.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
+import signal
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
 from tests.support.fleets import group, hpa, operation, shuffled, workload
 from tui.terminal.app import TerminalApp
+from tui.terminal.driver import TerminalDriver
 from widgets.fleet_table import FleetTable
 from widgets.group_grid import GroupGrid
 from widgets.key_line import KeyLine
@@ -79,7 +80,7 @@ class Demo(TerminalApp[None]):
         self.chance = random.Random(1)
         self.value = self._workload()
         self.count = 0
-        self.deafest = 0.0
+        self.ticking = True
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
@@ -98,14 +99,17 @@ class Demo(TerminalApp[None]):
         if self.mode == "busy":
             self.query_one(GroupGrid).styles.height = "1fr"
             self.set_interval(0.1, self._tick)
-        self._watch = asyncio.create_task(self._listen())
         self._show()
 
     def on_key(self, event: Key) -> None:
         if event.key == "q":
-            if self.file:
-                Path(self.file).write_text(f"{self.deafest} {self.frames_left_out} {self.bytes_written}")
             self.exit()
+        elif event.key == "w" and self.file:
+            waiting = self._driver.waiting if isinstance(self._driver, TerminalDriver) else 0
+            Path(self.file).write_text(f"{self.frames_left_out} {waiting}\n")
+        elif event.key == "p":
+            self.ticking = False
+            self._show()
         elif event.key == "c":
             self.count += 1
             self._show()
@@ -114,17 +118,11 @@ class Demo(TerminalApp[None]):
         elif event.key == "z":
             self.action_suspend_process()
 
-    async def _listen(self) -> None:
-        """How long this loop took to come back from a sleep of five milliseconds."""
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(0.005)
-            self.deafest = max(self.deafest, time.monotonic() - before - 0.005)
-
     def _tick(self) -> None:
-        self.value = shuffled(self.value, 0.1, self.chance)
-        self.count += 1
-        self._show()
+        if self.ticking:
+            self.value = shuffled(self.value, 0.1, self.chance)
+            self.count += 1
+            self._show()
 
     def _workload(self) -> Workload:
         if self.mode == "busy":
@@ -146,7 +144,7 @@ class Demo(TerminalApp[None]):
             user=self._text("ops"),
             sources=(state,),
             totals=GpuTotals(128, 104, 24),
-            notes=(f"count {self.count}",),
+            notes=(f"count {self.count}" if self.ticking else "paused",),
         )
         self.query_one(StatusLine).show(status, now)
         for at, widget in enumerate(self.query(NeedsYou)):
@@ -257,4 +255,7 @@ class Demo(TerminalApp[None]):
 
 
 if __name__ == "__main__":
-    Demo(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None).run()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    app = Demo(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
+    app.run()
+    sys.exit(app.return_code or 0)

@@ -43,6 +43,7 @@ class Terminal:
         """Draws what comes; off for measurements that need the processor for themselves."""
         self._reading = threading.Event()
         self._reading.set()
+        self._open = True
         self._lock = threading.Lock()
         self._master, slave = pty.openpty()
         self._size(columns, lines, tell=False)
@@ -143,14 +144,20 @@ class Terminal:
         self._reading.set()
         return self.process.wait(deadline)
 
+    def hang_up(self) -> None:
+        """The line is cut."""
+        self._open = False
+        self._thread.join(10)
+        os.close(self._master)
+
     def close(self) -> None:
         """Ends the program, whatever it is doing."""
         self._reading.set()
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
-        self._thread.join(10)
-        os.close(self._master)
+        if self._open:
+            self.hang_up()
 
     def _size(self, columns: int, lines: int, *, tell: bool) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -158,7 +165,7 @@ class Terminal:
             os.killpg(self.process.pid, signal.SIGWINCH)
 
     def _read(self) -> None:
-        while True:
+        while self._open:
             if not self._reading.wait(0.1):
                 if self.process.poll() is not None:
                     return

@@ -22,10 +22,13 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.message import Message
 
-__all__ = ["MOST_WAITING", "TerminalDriver", "Writer"]
+__all__ = ["HUNG_UP", "MOST_WAITING", "TerminalDriver", "Writer"]
 
 MOST_WAITING = 2
 """Frames that may wait before the next ones are left out."""
+
+HUNG_UP = 129
+"""Exit code when the terminal was closed, as a shell gives it for SIGHUP."""
 
 _CLOSING = 2.0
 """Seconds that a terminal has to take the last bytes when the program ends."""
@@ -182,6 +185,8 @@ class TerminalDriver(LinuxDriver):
         assert output is not None, "a terminal program has a standard error"
         self._writer = Writer(output.fileno(), self._room)
         self._writer.start()
+        if not again:
+            threading.Thread(target=self._watch_line, name="terminal-line", daemon=True).start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         stock = signal.getsignal(signal.SIGWINCH)
 
@@ -209,16 +214,13 @@ class TerminalDriver(LinuxDriver):
     # Input
 
     def run_input_thread(self) -> None:
-        """What was typed before the terminal was taken comes first; a closed terminal ends the app."""
+        """What was typed before the terminal was taken comes first."""
         if self._typed_ahead:
             parser = XTermParser(self._debug)
             for event in parser.feed(self._typed_ahead.decode("utf-8", "ignore")):
                 self.process_message(event)
             self._typed_ahead = b""
-        try:
-            super().run_input_thread()
-        except OSError:
-            self._loop.call_soon_threadsafe(self._hung_up)
+        super().run_input_thread()
 
     def process_message(self, message: Message) -> None:
         """Looks for sizes that the terminal reports in band."""
@@ -229,8 +231,15 @@ class TerminalDriver(LinuxDriver):
             self._seen_size = size
         super().process_message(message)
 
+    def _watch_line(self) -> None:
+        """Waits for the terminal to be closed. Textual 8.2 would read its end of file again and again."""
+        line = select.poll()
+        line.register(self.fileno, 0)
+        line.poll()
+        self._on_loop(self._hung_up)
+
     def _hung_up(self) -> None:
-        self._app.call_later(self._app.exit, None, 129)
+        self._app.call_later(self._app.exit, None, HUNG_UP)
 
     def _room(self) -> None:
         self._on_loop(self.on_room)

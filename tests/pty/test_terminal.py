@@ -1,0 +1,136 @@
+"""The output in a real terminal: it survives resizing, suspension and a terminal that does not read."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from tests.support.pty import Terminal
+from tui.terminal.driver import HUNG_UP, MOST_WAITING
+
+_APP = ("-m", "tests.support.demo_app")
+
+
+def _repainted(terminal: Terminal) -> list[str]:
+    """The screen after everything has been sent afresh onto a blank one."""
+    terminal.settled()
+    with_diffs = terminal.text()
+    terminal.screen.feed(b"\x1b[2J")
+    sent = terminal.bytes
+    terminal.send("r")
+    terminal.wait(lambda: terminal.bytes > sent)
+    terminal.settled()
+    assert terminal.text() == with_diffs
+    return with_diffs
+
+
+def _state(process: int) -> str:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_little_is_sent_for_little_change_and_nothing_for_none() -> None:
+    with Terminal.python(*_APP, "calm") as terminal:
+        terminal.wait("count 0")
+        terminal.settled(0.4)
+        first = terminal.bytes
+        terminal.settled(0.5)
+        assert terminal.bytes == first
+        terminal.send("c")
+        terminal.wait("count 1")
+        terminal.settled()
+        assert 0 < terminal.bytes - first < 120
+        assert terminal.screen.strange == []
+
+
+def test_after_any_resize_the_screen_is_what_a_repaint_draws() -> None:
+    with Terminal.python(*_APP, "calm", columns=100, lines=40) as terminal:
+        terminal.wait("count 0")
+        terminal.settled()
+        for columns, lines in ((140, 45), (60, 36), (61, 36), (100, 40)):
+            terminal.resize(columns, lines)
+            terminal.wait("prod")
+            drawn = _repainted(terminal)
+            assert "prod" in drawn[0]
+            assert "quit" in drawn[-1]
+
+
+def test_a_resize_and_back_between_two_frames_repairs_the_screen() -> None:
+    with Terminal.python(*_APP, "calm", columns=100, lines=40) as terminal:
+        terminal.wait("count 0")
+        terminal.settled()
+        before = terminal.text()
+        terminal.resize(90, 40)
+        terminal.resize(100, 40)
+        terminal.wait(lambda: terminal.text() == before)
+
+
+def test_suspending_gives_the_terminal_back_and_resuming_draws_it_again() -> None:
+    with Terminal.python(*_APP, "calm") as terminal:
+        terminal.wait("count 0")
+        terminal.settled()
+        before = terminal.text()
+        terminal.send("z")
+        terminal.wait(lambda: _state(terminal.process.pid) == "T")
+        terminal.wait(lambda: "?1049" not in terminal.screen.modes)
+        terminal.screen.feed(b"$ some shell output\r\n")
+        terminal.signal(signal.SIGCONT)
+        terminal.wait(lambda: terminal.text() == before)
+        assert "?1049" in terminal.screen.modes
+        terminal.send("c")
+        terminal.wait("count 1")
+
+
+def test_a_plain_stop_and_go_on_repairs_the_screen_and_keys_count_once() -> None:
+    with Terminal.python(*_APP, "calm") as terminal:
+        terminal.wait("count 0")
+        terminal.settled()
+        before = terminal.text()
+        terminal.signal(signal.SIGSTOP)
+        terminal.wait(lambda: _state(terminal.process.pid) == "T")
+        terminal.screen.feed(b"\x1b[2J")
+        terminal.signal(signal.SIGCONT)
+        terminal.wait(lambda: terminal.text() == before)
+        terminal.send("c")
+        terminal.wait("count 1")
+        terminal.settled()
+        assert terminal.find("count 1")
+
+
+def test_a_terminal_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
+    """Keys work while no byte is taken, frames are left out, and the last state is drawn in the end."""
+    report = tmp_path / "report"
+    with Terminal.python(*_APP, "busy", str(report), columns=150, lines=40) as terminal:
+        terminal.wait("count 5")
+        terminal.stop_reading()
+
+        figures = [0, 0]
+
+        def left_out() -> bool:
+            terminal.send("w")
+            if report.exists() and report.read_text().endswith("\n"):
+                figures[:] = [int(figure) for figure in report.read_text().split()]
+            return figures[0] > 5
+
+        terminal.wait(left_out, 20.0)
+        assert figures[1] == MOST_WAITING + 1, "what waits is bounded, one frame being written"
+        terminal.send("p")
+        terminal.go_on_reading()
+        terminal.wait("paused")
+        _repainted(terminal)
+
+
+def test_a_closed_terminal_ends_the_program() -> None:
+    with Terminal.python(*_APP, "calm") as terminal:
+        terminal.wait("count 0")
+        terminal.settled()
+        terminal.hang_up()
+        assert terminal.process.wait(10) == HUNG_UP
+
+
+def test_nothing_is_left_behind_on_the_terminal() -> None:
+    with Terminal.python(*_APP, "calm") as terminal:
+        terminal.wait("count 0")
+        terminal.send("q")
+        assert terminal.ended() == 0
+        terminal.settled()
+        assert terminal.screen.modes == {"?7", "?25"}
