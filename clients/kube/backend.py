@@ -214,11 +214,15 @@ class KubeBackend:
             await asyncio.sleep(_ASK_AGAIN if found is None else 15 * _ASK_AGAIN)
 
     def _on_pulse(self, pulse: Pulse) -> None:
+        """Every unanswered question counts against the streams that are older than it.
+
+        Missing credentials do not: open streams stay valid, and the next request says ``login needed``.
+        """
         before, self._pulse = self._pulse, pulse
         for reflector in self._reflectors.values():
-            if not pulse.alive:
-                reflector.mark_stale(pulse.detail or "no answer")
-            elif before is not None and not before.alive:
+            if not pulse.alive and not pulse.login:
+                reflector.mark_stale(pulse.detail or "no answer", pulse.asked)
+            elif pulse.alive and before is not None and not before.alive:
                 reflector.mark_contact()
         self._touched.set()
 
