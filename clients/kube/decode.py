@@ -55,6 +55,8 @@ KEPT_PREFIXES = (
 WORKLOAD_OWNERS = frozenset({"ModelServing", "LeaderWorkerSet", "InferenceService"})
 
 _POD = msgspec.json.Decoder(shapes.PodShape)
+_LABELS = msgspec.json.Decoder(dict[str, str | None] | None)
+_OWNERS = msgspec.json.Decoder(list[shapes.OwnerReference] | None)
 _NODE = msgspec.json.Decoder(shapes.NodeShape)
 _SERVING = msgspec.json.Decoder(shapes.ModelServingShape)
 _POD_GROUP = msgspec.json.Decoder(shapes.PodGroupShape)
@@ -80,7 +82,10 @@ def _read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
     return loose
 
 
-def _identity(meta: shapes.Meta | None) -> tuple[shapes.Meta, str, str]:
+Metadata = TypeVar("Metadata", shapes.Meta, shapes.OwnedMeta, shapes.PodMeta)
+
+
+def _identity(meta: Metadata | None) -> tuple[Metadata, str, str]:
     if meta is None or not meta.uid or not meta.name:
         raise DecodeFailure("an object without metadata.uid or metadata.name")
     return meta, meta.uid, meta.name
@@ -115,6 +120,24 @@ def _labels(labels: dict[str, str | None] | None) -> dict[str, str]:
         if name is not None and value is not None:
             kept[name] = intern(value)
     return kept
+
+
+@lru_cache(maxsize=16384)
+def _labels_in(raw: bytes) -> dict[str, str]:
+    """Labels as they stand in the JSON. Cached, so that rows of the same labels share them."""
+    try:
+        return _labels(_LABELS.decode(raw))
+    except msgspec.DecodeError:
+        return _labels(fit(msgspec.json.decode(raw), dict[str, str | None]))
+
+
+@lru_cache(maxsize=4096)
+def _owner_in(raw: bytes) -> OwnerRow | None:
+    """The controlling owner in ``ownerReferences`` as they stand in the JSON."""
+    try:
+        return _owner(_OWNERS.decode(raw))
+    except msgspec.DecodeError:
+        return _owner(fit(msgspec.json.decode(raw), list[shapes.OwnerReference]))
 
 
 @lru_cache(maxsize=4096)
@@ -200,8 +223,8 @@ def pod(raw: bytes | msgspec.Raw) -> PodRow:
         if spec.node_name:
             node_name = intern(spec.node_name)
         gpus = gpus_of_pod(spec.containers, spec.init_containers)
-    owner = _owner(meta.owner_references)
-    labels = _labels(meta.labels)
+    owner = _owner_in(bytes(meta.owner_references))
+    labels = _labels_in(bytes(meta.labels))
     phase = intern((status.phase if status is not None else None) or "Unknown")
     namespace = intern(meta.namespace or "")
     if (owner is None or owner.kind not in WORKLOAD_OWNERS) and not any(

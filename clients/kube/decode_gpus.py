@@ -60,8 +60,13 @@ def _count(quantity: str) -> int:
 
 
 def gpus_in(quantities: Any) -> int:
-    """All GPUs of a resource list; names of several vendors add up."""
-    if quantities is None or quantities == _NONE:
+    """All GPUs of a resource list; names of vendors other than the first add up."""
+    if quantities is None:
+        return 0
+    first = quantities.gpu0
+    if first is not None:
+        return _count(first) if isinstance(first, str) else max(0, first)
+    if quantities == _NONE:
         return 0
     total = 0
     for field in _FIELDS:

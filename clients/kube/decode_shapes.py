@@ -22,6 +22,7 @@ __all__ = [
     "OwnedMeta",
     "OwnerReference",
     "PodGroupShape",
+    "PodMeta",
     "PodShape",
     "PodStatus",
     "PodTemplate",
@@ -155,10 +156,26 @@ class PodStatus(Struct, rename="camel"):
     init_container_statuses: list[ContainerStatus] | None = None
 
 
+class PodMeta(Struct, rename="camel", gc=False):
+    """Metadata of a pod. Labels and owners are left as bytes: they seldom change and are many pods' alike."""
+
+    uid: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    resource_version: str | None = None
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    deletion_grace_period_seconds: int | None = None
+    labels: Raw = Raw(b"null")
+    annotations: _Annotations | None = None
+    owner_references: Raw = Raw(b"null")
+    finalizers: list[str] | None = None
+
+
 class PodShape(Struct):
     """A core/v1 Pod."""
 
-    metadata: Meta | None = None
+    metadata: PodMeta | None = None
     spec: _PodSpec | None = None
     status: PodStatus | None = None
 

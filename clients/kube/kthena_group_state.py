@@ -51,13 +51,11 @@ def _shrinks_to_nothing(context: GroupContext) -> bool:
 class _Census:
     """The role replicas that the controller holds of a group, counted."""
 
-    __slots__ = ("added", "complete", "extra", "failing", "leaving", "rolling", "short")
+    __slots__ = ("added", "extra", "failing", "leaving", "rolling", "short")
 
     def __init__(
         self, node: GroupNode, roles: tuple[Role, ...], context: GroupContext, old: Mapping[str, RoleReplica]
     ) -> None:
-        self.complete = True
-        """Each runs."""
         self.short = self.extra = False
         """Some role has fewer, or more, than wanted."""
         self.failing = False
@@ -76,7 +74,6 @@ class _Census:
                 stored += 1
                 if state is ControllerState.RUNNING:
                     continue
-                self.complete = False
                 before = old.get(item.id)
                 replaced = state is ControllerState.DELETING and item.cause is Cause.ROLLOUT
                 ran = before is not None and before.controller_state is ControllerState.RUNNING
@@ -98,26 +95,26 @@ def group_state(
     node: GroupNode,
     roles: tuple[Role, ...],
     past: Group | None,
+    before: Group | None,
     context: GroupContext,
-    old: Mapping[str, RoleReplica],
     deleting: bool,
-    count: int,
 ) -> ControllerState:
     """The controller's word for a group of which something exists.
 
-    ``past`` is its last value if it is still the same group, ``old`` its last role replicas by id.
+    ``before`` is the last value under its name, ``past`` the same if it is still that group.
     """
     if deleting:
         return ControllerState.DELETING
+    if node.count and _complete(roles, context):
+        return ControllerState.RUNNING
+    old = {item.id: item for role in before.roles for item in role.replicas} if before is not None else {}
     known = past.controller_state if past is not None else None
-    if count == 0:
+    if not node.count:
         if past is not None and context.recovery != "None" and any(item.pods for item in old.values()):
             return ControllerState.SCALING
         return known or ControllerState.CREATING
     census = _Census(node, roles, context, old)
     even = not census.short and not census.extra
-    if census.complete and even:
-        return ControllerState.RUNNING
     if known is ControllerState.SCALING:
         # A rollout takes the next role replica only once all run: between two values it was Running.
         return ControllerState.RUNNING if census.rolling and even else ControllerState.SCALING
@@ -136,6 +133,17 @@ def group_state(
     ):
         return ControllerState.SCALING
     return ControllerState.CREATING
+
+
+def _complete(roles: tuple[Role, ...], context: GroupContext) -> bool:
+    """Every wanted role has exactly its replicas, and each of them runs."""
+    for role in roles[: len(context.roles)]:
+        if len(role.replicas) != role.desired:
+            return False
+        for item in role.replicas:
+            if item.controller_state is not ControllerState.RUNNING:
+                return False
+    return True
 
 
 def _made_again(node: GroupNode, old: Mapping[str, RoleReplica], context: GroupContext) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clients.kube.kthena_group_state import group_state, is_deleting
-from clients.kube.kthena_names import REVISION, group_ordinal, pod_name
+from clients.kube.kthena_names import group_ordinal, pod_name
 from clients.kube.kthena_ordinals import MOST_QUEUED, free_ordinals
 from clients.kube.kthena_parts import GroupContext, GroupNode
 from clients.kube.kthena_pods import STEPS
@@ -29,30 +29,21 @@ __all__ = ["derive_group", "queued_group"]
 
 def derive_group(node: GroupNode, before: Group | None, context: GroupContext, now: float) -> Group:
     """The value of a group of which something exists; ``before`` is its last value, by name."""
-    old = {item.id: item for role in before.roles for item in role.replicas} if before is not None else {}
-    hints = context.hints
-    hints.pod_group = node.pod_group
-    wake: float | None = None
-    count = live = gpus = 0
-    for replica in node.replicas.values():
-        if replica.dirty or (replica.wake is not None and replica.wake <= now):
-            role = context.by_name.get(replica.role)
-            survey(replica, role is not None and role.startup_probe, old.get(replica.id), hints, now)
-            replica.dirty = True
-        count += replica.count
-        live += replica.live
-        gpus += replica.gpus
-        if replica.wake is not None and (wake is None or replica.wake < wake):
-            wake = replica.wake
-    node.wake = wake
-    past = before if before is not None and _continues(node, before, old, context) else None
+    known = before is not None and before is node.value
+    touched = _survey(node, before, known, context, now)
+    past = before if before is not None and _continues(node, before, context) else None
     outdated, old_template = _outdated(node, context)
-    deleting = is_deleting(node, past, context, count, live, bool(outdated))
+    deleting = is_deleting(node, past, context, node.count, node.live, bool(outdated))
     cause = _deletion_cause(past, context, bool(outdated)) if deleting else _inherited(before, past)
-    roles = _roles(node, old, context, outdated, deleting, cause, now)
-    state = group_state(node, roles, past, context, old, deleting, count)
-    phase = _phase(node, state, roles, context, bool(outdated), count, live)
-    served = state is ControllerState.RUNNING or (past is not None and past.served)
+    terms = (context, deleting, cause, outdated)
+    if known and node.terms == terms and not context.held and not node.strays:
+        assert before is not None
+        roles = _roles_again(node, before.roles, touched, deleting, context.first, now)
+    else:
+        roles = _roles(node, _by_id(before), context, outdated, deleting, cause, now)
+        node.terms = terms
+    state = group_state(node, roles, past, before, context, deleting)
+    phase = _phase(node, state, roles, context, bool(outdated))
     value = Group(
         node.name,
         node.ordinal,
@@ -62,26 +53,69 @@ def derive_group(node: GroupNode, before: Group | None, context: GroupContext, n
         _trouble(roles),
         _cause(phase, state, past, roles, cause),
         None,
-        _progress(node, context, deleting, count),
+        _progress(node, roles, deleting),
         _since(node, phase, past, context, now),
-        served,
-        _revision(node, past),
+        state is ControllerState.RUNNING or (past is not None and past.served),
+        node.revision or (past.revision if past is not None else None),
         old_template,
-        gpus,
-        sum(pod.deletion_cost for item in node.replicas.values() for pod in item.pods.values()),
-        _created_seq(node, past),
+        node.gpus,
+        node.deletion_cost,
+        past.created_seq if past is not None and past.created_seq is not None else node.first_seq,
         _deleting_seq(node, past) if deleting else None,
     )
     node.dirty = False
-    node.whole = _whole(node, context, state)
-    if value == node.value:
-        assert node.value is not None
+    node.whole = state is ControllerState.RUNNING and _whole(node)
+    if node.value is not None and roles is node.value.roles and value == node.value:
         return node.value
     node.value = value
     return value
 
 
-def _continues(node: GroupNode, before: Group, old: Mapping[str, RoleReplica], context: GroupContext) -> bool:
+def _by_id(before: Group | None) -> dict[str, RoleReplica]:
+    return {item.id: item for role in before.roles for item in role.replicas} if before is not None else {}
+
+
+def _survey(
+    node: GroupNode, before: Group | None, known: bool, context: GroupContext, now: float
+) -> list[ReplicaNode]:
+    """Counts what the group has; returns the role replicas of which something is new."""
+    hints = context.hints
+    hints.pod_group = node.pod_group
+    old: dict[str, RoleReplica] | None = None
+    touched: list[ReplicaNode] = []
+    wake: float | None = None
+    first_seq: int | None = None
+    newest = -1
+    count = live = gpus = cost = 0
+    for replica in node.replicas.values():
+        if replica.dirty or (replica.wake is not None and replica.wake <= now):
+            if known:
+                last = replica.value
+            else:
+                old = _by_id(before) if old is None else old
+                last = old.get(replica.id)
+            role = context.by_name.get(replica.role)
+            survey(replica, role is not None and role.startup_probe, last, hints, now)
+            replica.dirty = True
+            touched.append(replica)
+        count += replica.count
+        live += replica.live
+        gpus += replica.gpus
+        cost += replica.cost
+        if replica.wake is not None and (wake is None or replica.wake < wake):
+            wake = replica.wake
+        if first_seq is None or replica.first_seq < first_seq:
+            first_seq = replica.first_seq
+        if replica.newest_seq > newest:
+            newest, node.revision = replica.newest_seq, replica.revision
+    if not count:
+        node.revision = None
+    node.count, node.live, node.gpus, node.deletion_cost = count, live, gpus, cost
+    node.wake, node.first_seq = wake, first_seq
+    return touched
+
+
+def _continues(node: GroupNode, before: Group, context: GroupContext) -> bool:
     """It is the group that it was, not one made anew under the same ordinal: some pod is still the same.
 
     If none is, it may still be a group whose one role replica was refilled.
@@ -91,42 +125,53 @@ def _continues(node: GroupNode, before: Group, old: Mapping[str, RoleReplica], c
     if not node.replicas:
         return True
     had = False
-    for item in old.values():
-        replica = node.replicas.get(item.id)
-        for view in item.pods:
-            had = True
-            if replica is not None and view.uid in replica.pods:
-                return True
+    for role in before.roles:
+        for item in role.replicas:
+            replica = node.replicas.get(item.id)
+            for view in item.pods:
+                had = True
+                if replica is not None and view.uid in replica.pods:
+                    return True
     if before.controller_state is ControllerState.DELETING:
         return False
     return not had or (len(node.replicas) == 1 and context.recovery != "ServingGroupRecreate")
+
+
+_NONE_OUTDATED: frozenset[str] = frozenset()
 
 
 def _outdated(node: GroupNode, context: GroupContext) -> tuple[frozenset[str], bool]:
     """Role ids that a rollout is to replace, and whether anything in the group has an old template."""
     wanted = context.update_revision
     if wanted is None:
-        return frozenset(), False
+        return _NONE_OUTDATED, False
+    if context.role_rollout:
+        if not context.rollout_pending and not context.unobserved:
+            return _NONE_OUTDATED, False
+        return _outdated_replicas(node, context, wanted)
+    behind = [replica.id for replica in node.replicas.values() if replica.revisions - {wanted}]
+    if not behind:
+        return _NONE_OUTDATED, False
+    return (_NONE_OUTDATED if node.protected else frozenset(behind)), True
+
+
+def _outdated_replicas(node: GroupNode, context: GroupContext, wanted: str) -> tuple[frozenset[str], bool]:
+    """The same where role replicas are replaced one by one, and only the roles whose template changed."""
     found: list[str] = []
     old = False
     for role, replicas in node.by_role.items():
         spared = context.partitions.get(role, 0)
         targets = context.target_hashes.get(role)
         for position, replica in enumerate(replicas):
-            if context.role_rollout:
-                protected = position < spared
-                if context.unobserved and not replica.live:
-                    behind = True
-                elif targets is not None:
-                    behind = not replica.hashes <= targets
-                else:
-                    # No pod of the new template tells the role's hash yet, but this one is being replaced.
-                    behind = context.rollout_pending and not replica.live and wanted not in replica.revisions
+            if context.unobserved and not replica.live:
+                behind = True
+            elif targets is not None:
+                behind = not replica.hashes <= targets
             else:
-                behind = any(revision != wanted for revision in replica.revisions)
-                protected = node.protected
+                # No pod of the new template tells the role's hash yet, but this one is being replaced.
+                behind = context.rollout_pending and not replica.live and wanted not in replica.revisions
             old = old or behind
-            if behind and not protected:
+            if behind and position >= spared:
                 found.append(replica.id)
     return frozenset(found), old
 
@@ -150,6 +195,51 @@ def _inherited(before: Group | None, past: Group | None) -> Cause | None:
     return before.cause if before.phase in phases else None
 
 
+def _roles_again(
+    node: GroupNode,
+    before: tuple[Role, ...],
+    touched: list[ReplicaNode],
+    deleting: bool,
+    first: bool,
+    now: float,
+) -> tuple[Role, ...]:
+    """The roles when nothing around the role replicas has changed: only touched ones are derived."""
+    changed: dict[str, RoleReplica] = {}
+    names: set[str] = set()
+    for replica in touched:
+        old = replica.value
+        assert replica.context is not None
+        value = derive_replica(replica, old, replica.context, first, now)
+        if value is not old:
+            changed[replica.id] = value
+            names.add(replica.role)
+    if not changed:
+        return before
+    by_role = node.by_role
+    return tuple(
+        [
+            Role(
+                role.name,
+                role.desired,
+                0 if deleting else _ready(by_role[role.name]),
+                tuple([changed.get(item.id, item) for item in role.replicas]),
+            )
+            if role.name in names
+            else role
+            for role in before
+        ]
+    )
+
+
+def _ready(nodes: list[ReplicaNode]) -> int:
+    """Role replicas with every pod ready."""
+    ready = 0
+    for node in nodes:
+        if node.context is not None and node.live_ready >= node.context.need:
+            ready += 1
+    return ready
+
+
 def _roles(
     node: GroupNode,
     old: Mapping[str, RoleReplica],
@@ -160,6 +250,7 @@ def _roles(
     now: float,
 ) -> tuple[Role, ...]:
     by_role = node.by_role
+    node.strays = bool(by_role.keys() - context.by_name.keys())
     before = {role.name: role for role in node.value.roles} if node.value is not None else {}
     found: list[Role] = []
     for role in context.roles:
@@ -168,7 +259,8 @@ def _roles(
     for name in sorted(by_role.keys() - context.by_name.keys()):
         stray = RoleRow(name=name, index=-1, replicas=0, workers=0)
         found.append(_role(node, stray, by_role[name], old, context, outdated, deleting, cause, before, now))
-    return tuple(found)
+    roles = tuple(found)
+    return node.value.roles if node.value is not None and node.value.roles == roles else roles
 
 
 def _role(
@@ -186,7 +278,6 @@ def _role(
     stored = len(nodes)
     excess = stored > role.replicas
     values: list[RoleReplica] = []
-    ready = 0
     for node in nodes:
         need = 1 + role.workers if role.index >= 0 else max(1, node.count)
         surroundings = ReplicaContext(
@@ -196,16 +287,14 @@ def _role(
             excess,
             node.id in outdated,
             context.role_rollout,
-            context.first,
             context.recovery == "None",
             _held(group, node, need, context),
         )
         if node.dirty or node.value is None or node.context != surroundings:
-            values.append(derive_replica(node, old.get(node.id), surroundings, now))
+            values.append(derive_replica(node, old.get(node.id), surroundings, context.first, now))
         else:
             values.append(node.value)
-        if node.live_ready >= need and not deleting:
-            ready += 1
+    ready = 0 if deleting else _ready(nodes)
     taken = {node.ordinal for node in nodes if node.ordinal is not None}
     if deleting:
         values += _all_gone(role.name, group, old, cause)
@@ -222,8 +311,8 @@ def _role(
             if context.held and group.ordinal is not None:
                 entry = pod_name(context.serving, group.ordinal, name, 0)
                 held = entry if entry in context.held else None
-            surroundings = ReplicaContext(1 + role.workers, group_cause=cause, first=context.first, held=held)
-            values.append(queued_replica(role, ordinal, old.get(name), surroundings, now))
+            since = None if context.first else now
+            values.append(queued_replica(role, ordinal, old.get(name), cause, held, since, now))
     if len(values) > len(nodes):
         values.sort(key=lambda item: (1 << 30 if item.ordinal is None else item.ordinal, item.id))
     known = before.get(role.name)
@@ -231,8 +320,7 @@ def _role(
         known is not None
         and known.desired == role.replicas
         and known.ready == ready
-        and len(known.replicas) == len(values)
-        and all(one is other for one, other in zip(known.replicas, values, strict=True))
+        and known.replicas == tuple(values)
     ):
         return known
     return Role(role.name, role.replicas, ready, tuple(values))
@@ -281,10 +369,8 @@ def _phase(
     roles: tuple[Role, ...],
     context: GroupContext,
     outdated: bool,
-    count: int,
-    live: int,
 ) -> Phase:
-    if state is ControllerState.DELETING or (count and not live and len(node.replicas) == 1):
+    if state is ControllerState.DELETING or (node.count and not node.live and len(node.replicas) == 1):
         return Phase.DELETING
     if outdated:
         return Phase.UPDATING
@@ -328,17 +414,16 @@ def _trouble(roles: tuple[Role, ...]) -> Trouble | None:
     return Trouble(found.kind, found.reason, f"{where}: {found.message}", found.since)
 
 
-def _progress(node: GroupNode, context: GroupContext, deleting: bool, count: int) -> int:
-    expected = sum(role.replicas * (1 + role.workers) for role in context.roles)
-    if deleting:
-        return max(0, expected - count) * 100 // expected if expected else 0
+def _progress(node: GroupNode, roles: tuple[Role, ...], deleting: bool) -> int:
+    """Stations passed by all its pods of all that they have to pass; pods gone, for one being deleted."""
     passed = total = 0
-    for role in context.roles:
-        nodes = node.by_role.get(role.name, ())
-        for item in nodes:
-            passed += item.passed
-            total += item.total
-        total += max(0, role.replicas - len(nodes)) * (1 + role.workers) * STEPS
+    for role in roles:
+        for item in role.replicas:
+            stations = item.need * STEPS
+            total += stations
+            if item.pods or deleting:
+                replica = node.replicas.get(item.id)
+                passed += stations if replica is None else replica.passed
     return passed * 100 // total if total else 100
 
 
@@ -368,24 +453,6 @@ def _since(
     return min(found, now)
 
 
-def _revision(node: GroupNode, past: Group | None) -> str | None:
-    """Of its newest pod."""
-    newest = None
-    for item in node.replicas.values():
-        for pod in item.pods.values():
-            if newest is None or pod.seq > newest.seq:
-                newest = pod
-    if newest is None:
-        return past.revision if past is not None else None
-    return newest.labels.get(REVISION)
-
-
-def _created_seq(node: GroupNode, past: Group | None) -> int | None:
-    if past is not None and past.created_seq is not None:
-        return past.created_seq
-    return min((pod.seq for item in node.replicas.values() for pod in item.pods.values()), default=None)
-
-
 def _deleting_seq(node: GroupNode, past: Group | None) -> int | None:
     if past is not None and past.deleting_seq is not None:
         return past.deleting_seq
@@ -393,13 +460,12 @@ def _deleting_seq(node: GroupNode, past: Group | None) -> int | None:
     return min(terms, default=None)
 
 
-def _whole(node: GroupNode, context: GroupContext, state: ControllerState) -> bool:
-    """Running by the controller's word and by each pod's own."""
-    if state is not ControllerState.RUNNING:
-        return False
-    return all(
-        item.live_ready >= item.value.need for item in node.replicas.values() if item.value is not None
-    )
+def _whole(node: GroupNode) -> bool:
+    """Running by each pod's own word too."""
+    for item in node.replicas.values():
+        if item.context is not None and item.live_ready < item.context.need:
+            return False
+    return True
 
 
 def queued_group(

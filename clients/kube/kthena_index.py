@@ -10,7 +10,7 @@ from clients.kube.kthena_order import resolve_partition
 from clients.kube.kthena_ordinals import MOST_QUEUED, free_ordinals
 from clients.kube.kthena_parts import GroupContext, GroupNode
 from clients.kube.kthena_reasons import Hints
-from clients.kube.kthena_replicas import ReplicaContext, queued_replica
+from clients.kube.kthena_replicas import queued_replica
 from clients.kube.kthena_rows import ServingRows
 from clients.kube.kthena_workload import (
     CAPABILITIES,
@@ -44,6 +44,8 @@ class ServingIndex(ServingRows):
         super().__init__(row, append_after_max=append_after_max)
         self.cluster = cluster
         self._order: list[GroupNode] = []
+        self._ghosts = False
+        self._warnings: tuple[str, ...] = ()
         self._context: GroupContext | None = None
         self._last: Workload | None = None
         self._last_groups: dict[str, Group] = {}
@@ -87,11 +89,8 @@ class ServingIndex(ServingRows):
         self._all_dirty = self._regroup = self._touched = False
         self._dirty_groups.clear()
         value = self._workload(groups)
-        self._last_groups = (
-            self._last_groups
-            if self._last is not None and groups is self._last.groups
-            else {group.name: group for group in groups}
-        )
+        if self._last is None or groups is not self._last.groups:
+            self._last_groups = {group.name: group for group in groups}
         self._last = value
         return value
 
@@ -113,11 +112,11 @@ class ServingIndex(ServingRows):
 
         The controller still holds such a group, and its ordinal, until its new pods come.
         """
+        if not (self._ghosts or self._regroup or self._all_dirty or befores is not self._last_groups):
+            return
         ghosts = {
             name: node for name, node in self._groups.items() if not node.replicas and node.pod_group is None
         }
-        if not ghosts and not self._regroup and not self._all_dirty and befores is self._last_groups:
-            return
         for name in ghosts:
             del self._groups[name]
         room = self.row.replicas - len(self._groups)
@@ -139,6 +138,7 @@ class ServingIndex(ServingRows):
                 self._regroup = True
                 self._dirty_groups[group.name] = node
             self._groups[group.name] = node
+        self._ghosts = any(not node.replicas and node.pod_group is None for node in self._groups.values())
         if ghosts:
             self._regroup = True
 
@@ -230,9 +230,11 @@ class ServingIndex(ServingRows):
             if node.dirty or (node.wake is not None and node.wake <= now):
                 old = node.value
                 changed |= derive_group(node, befores.get(node.name), context, now) is not old
-        if nodes:
-            wakes = [node.wake for node in self._groups.values() if node.wake is not None]
-            self._wake = min(wakes, default=None)
+        wake: float | None = None
+        for node in self._groups.values():
+            if node.wake is not None and (wake is None or node.wake < wake):
+                wake = node.wake
+        self._wake = wake
         return changed
 
     def _queued(self, befores: dict[str, Group], context: GroupContext, now: float) -> bool:
@@ -262,14 +264,13 @@ class ServingIndex(ServingRows):
 
     def _roles_of_queued(self) -> tuple[Role, ...]:
         """The roles of a group that does not exist yet; all such groups share them."""
-        surroundings = ReplicaContext(need=0, first=True)
         return tuple(
             Role(
                 role.name,
                 role.replicas,
                 0,
                 tuple(
-                    queued_replica(role, ordinal, None, surroundings, 0.0)
+                    queued_replica(role, ordinal, None, None, None, None, 0.0)
                     for ordinal in range(min(role.replicas, MOST_QUEUED))
                 ),
             )
@@ -287,17 +288,19 @@ class ServingIndex(ServingRows):
         row = self.row
         ending = row.deleted is not None
         phase, cause = phase_and_cause(groups, row.replicas, ending=ending)
-        ready = 0
+        ready = gpus = 0
         for node in self._order:
             ready += node.whole
-        gpus = 0
-        for group in groups:
-            gpus += group.gpus
+            gpus += node.gpus
         if self._row_dirty:
             self._specs = role_specs(row)
             self._owner = owner_of(row)
             self._labels = tuple(sorted(row.labels.items()))
             self._row_dirty = False
+            self._members_dirty = True
+        if self._members_dirty:
+            self._warnings = self._found_wrong()
+            self._members_dirty = False
         if self._exposure_dirty:
             self._exposure = self._exposed()
             self._exposure_dirty = False
@@ -321,7 +324,7 @@ class ServingIndex(ServingRows):
             endpoint=endpoint,
             in_rotation=rotation,
             gpus=gpus,
-            warnings=self._warnings(),
+            warnings=self._warnings,
             labels=self._labels,
         )
 
@@ -336,7 +339,7 @@ class ServingIndex(ServingRows):
         )
         return exposure(self._slices.values(), self.row.namespace, entries)
 
-    def _warnings(self) -> tuple[str, ...]:
+    def _found_wrong(self) -> tuple[str, ...]:
         found: list[str] = []
         if self._overridden:
             name, key = min(self._overridden.values())

@@ -14,7 +14,7 @@ from clients.serving.workload import Group
 __all__ = ["GroupContext", "GroupNode"]
 
 
-class GroupContext(Struct):
+class GroupContext(Struct, eq=False):
     """What a group has to know of its ModelServing, the same for all its groups."""
 
     serving: str
@@ -49,15 +49,21 @@ class GroupNode:
     """The role replicas of one group, its PodGroup, and the last value."""
 
     __slots__ = (
+        "count",
         "deletion_cost",
         "dirty",
+        "first_seq",
+        "gpus",
+        "live",
         "name",
         "ordinal",
         "pod_group",
         "protected",
         "replicas",
+        "revision",
         "roles",
-        "stored",
+        "strays",
+        "terms",
         "value",
         "wake",
         "whole",
@@ -73,6 +79,14 @@ class GroupNode:
         self.protected = False
         self.value: Group | None = None
         self.dirty = True
+        self.count = self.live = self.gpus = self.deletion_cost = 0
+        self.first_seq: int | None = None
+        self.revision: str | None = None
+        """Of its newest pod."""
+        self.strays = False
+        """Some pods belong to a role that is not in the spec any more."""
+        self.terms: tuple[object, ...] | None = None
+        """What its role replicas were last derived under."""
         self.wake: float | None = None
         self.whole = False
         """Every wanted pod is there and ready."""

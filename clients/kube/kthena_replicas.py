@@ -40,8 +40,6 @@ class ReplicaContext(Struct, frozen=True):
     """Not of the wanted template, and no partition protects it."""
     role_rollout: bool = False
     """Outdated role replicas are replaced one by one; else only whole groups are."""
-    first: bool = False
-    """There is no memory: servegrid has just begun to look."""
     in_place: bool = False
     """Recovery policy None: pods that are gone are made again in place, the replica stays what it was."""
     held: str | None = None
@@ -53,24 +51,30 @@ class ReplicaNode:
 
     __slots__ = (
         "context",
+        "cost",
         "count",
         "dirty",
         "errors",
         "facts",
         "failed",
         "first_created",
+        "first_seq",
         "gpus",
+        "hashes",
         "id",
         "indexes",
         "live",
         "live_ready",
         "name_order",
+        "newest_seq",
         "ordinal",
         "passed",
         "pods",
         "ready_since",
+        "relabelled",
+        "revision",
+        "revisions",
         "role",
-        "total",
         "value",
         "wake",
     )
@@ -87,16 +91,27 @@ class ReplicaNode:
         self.context: ReplicaContext | None = None
         self.dirty = True
         self.count = self.live = self.live_ready = self.errors = self.failed = self.gpus = 0
+        self.cost = self.first_seq = 0
+        self.newest_seq = -1
+        self.revision: str | None = None
+        self.relabelled = True
+        self.revisions: frozenset[str] = frozenset()
+        """Hashes of all role templates at the time its pods were made."""
+        self.hashes: frozenset[str] = frozenset()
+        """Hashes of this role's template."""
         self.passed = 0
-        self.total = STEPS
         self.first_created: float | None = None
         self.ready_since: float | None = None
         self.wake: float | None = None
 
     def put(self, pod: PodRow, index: int | None) -> None:
         """A new or changed pod."""
-        if pod.uid not in self.pods:
+        old = self.pods.get(pod.uid)
+        if old is None:
             self.name_order = None
+            self.relabelled = True
+        elif old.labels != pod.labels:
+            self.relabelled = True
         self.pods[pod.uid] = pod
         self.indexes[pod.uid] = index
         self.facts.pop(pod.uid, None)
@@ -108,26 +123,12 @@ class ReplicaNode:
         del self.indexes[uid]
         self.facts.pop(uid, None)
         self.name_order = None
-        self.dirty = True
+        self.relabelled = self.dirty = True
 
     def forget(self) -> None:
         """Everything is to be looked at again: what surrounds the pods has changed."""
         self.facts.clear()
         self.dirty = True
-
-    def labels(self, key: str) -> set[str]:
-        """The values of a label over all pods."""
-        return {pod.labels[key] for pod in self.pods.values() if key in pod.labels}
-
-    @property
-    def revisions(self) -> set[str]:
-        """Hashes of all role templates at the time its pods were made."""
-        return self.labels(REVISION)
-
-    @property
-    def hashes(self) -> set[str]:
-        """Hashes of this role's template."""
-        return self.labels(TEMPLATE_HASH)
 
 
 def _order(node: ReplicaNode) -> list[str]:
@@ -148,20 +149,25 @@ def survey(
 ) -> None:
     """Counts what there is. Facts of unchanged pods are kept until their time has come."""
     facts = node.facts
-    if len(facts) < len(node.pods) or node.wake is not None:
-        views = {view.uid: view for view in before.pods} if before is not None else {}
+    if len(facts) < len(node.pods) or (node.wake is not None and node.wake <= now):
         for uid, pod in node.pods.items():
             known = facts.get(uid)
             if known is None or (known.wake is not None and known.wake <= now):
-                index = node.indexes[uid]
-                facts[uid] = look_at(pod, index, startup_probe, views.get(uid), hints, now)
-    live = live_ready = errors = gpus = passed = failed = 0
-    created = ready_since = wake = None
+                view = _view(before, uid) if before is not None else None
+                facts[uid] = look_at(pod, node.indexes[uid], startup_probe, view, hints, now)
+    live = live_ready = errors = gpus = passed = failed = cost = 0
+    created = ready_since = wake = first_seq = None
+    newest = -1
     for uid, pod in node.pods.items():
         fact = facts[uid]
         gpus += pod.gpus
+        cost += pod.deletion_cost
         if pod.created is not None and (created is None or pod.created < created):
             created = pod.created
+        if first_seq is None or pod.seq < first_seq:
+            first_seq = pod.seq
+        if pod.seq > newest:
+            newest, node.revision = pod.seq, pod.labels.get(REVISION)
         if pod.deleted is None:
             live += 1
             passed += fact.passed
@@ -175,10 +181,25 @@ def survey(
             failed += 1
         if fact.wake is not None and (wake is None or fact.wake < wake):
             wake = fact.wake
-    node.count = len(node.pods)
-    node.live, node.live_ready, node.errors, node.gpus, node.passed = live, live_ready, errors, gpus, passed
-    node.failed = failed
+    if node.relabelled:
+        node.revisions = _label_values(node, REVISION)
+        node.hashes = _label_values(node, TEMPLATE_HASH)
+        node.relabelled = False
+    node.count, node.live, node.live_ready, node.errors = len(node.pods), live, live_ready, errors
+    node.gpus, node.passed, node.failed, node.cost = gpus, passed, failed, cost
+    node.first_seq, node.newest_seq = first_seq or 0, newest
     node.first_created, node.ready_since, node.wake = created, ready_since, wake
+
+
+def _view(before: RoleReplica, uid: str) -> PodView | None:
+    for view in before.pods:
+        if view.uid == uid:
+            return view
+    return None
+
+
+def _label_values(node: ReplicaNode, key: str) -> frozenset[str]:
+    return frozenset([pod.labels[key] for pod in node.pods.values() if key in pod.labels])
 
 
 def _failed_meanwhile(view: PodView, before: RoleReplica) -> bool:
@@ -189,7 +210,9 @@ def _failed_meanwhile(view: PodView, before: RoleReplica) -> bool:
     return False
 
 
-def _state(node: ReplicaNode, before: RoleReplica | None, context: ReplicaContext) -> ControllerState:
+def _state(
+    node: ReplicaNode, before: RoleReplica | None, context: ReplicaContext, first: bool
+) -> ControllerState:
     """The controller's word for a replica that has pods; ``before`` only if it had one of these pods."""
     known = before.controller_state if before is not None else None
     leaves = context.excess or (context.outdated and context.role_rollout)
@@ -214,7 +237,7 @@ def _state(node: ReplicaNode, before: RoleReplica | None, context: ReplicaContex
         return ControllerState.CREATING
     if known is ControllerState.RUNNING:
         return ControllerState.RUNNING
-    if context.first and node.live >= context.need and _only_lost_readiness(node):
+    if first and node.live >= context.need and _only_lost_readiness(node):
         return ControllerState.RUNNING
     return ControllerState.CREATING
 
@@ -281,7 +304,7 @@ def _since(
     phase: Phase,
     before: RoleReplica | None,
     same: bool,
-    context: ReplicaContext,
+    first: bool,
     now: float,
 ) -> float | None:
     if before is not None and before.phase is phase and (same or phase is not Phase.DELETING):
@@ -295,7 +318,7 @@ def _since(
     elif phase is Phase.CREATING and (before is None or not same):
         found = node.first_created
     if found is None:
-        return None if context.first else now
+        return None if first else now
     return min(found, now)
 
 
@@ -304,15 +327,9 @@ def _trouble(
     state: ControllerState,
     before: RoleReplica | None,
     context: ReplicaContext,
-    views: tuple[PodView, ...],
+    gravest: PodView | None,
     now: float,
 ) -> Trouble | None:
-    gravest: PodView | None = None
-    for view in views:
-        if view.trouble is not None and (
-            gravest is None or worst((gravest.trouble, view.trouble)) is not gravest.trouble
-        ):
-            gravest = view
     if gravest is not None and gravest.trouble is not None:
         found = gravest.trouble
         if context.need > 1 and gravest.index is not None:
@@ -338,21 +355,35 @@ def name_held(name: str, old: Trouble | None, now: float) -> Trouble:
 
 
 def derive_replica(
-    node: ReplicaNode, before: RoleReplica | None, context: ReplicaContext, now: float
+    node: ReplicaNode, before: RoleReplica | None, context: ReplicaContext, first: bool, now: float
 ) -> RoleReplica:
-    """The value of a role replica that has pods and was surveyed. ``before`` is its last value, by id."""
-    same = before is not None and any(view.uid in node.pods for view in before.pods)
-    state = _state(node, before if same or context.in_place else None, context)
+    """The value of a role replica that has pods and was surveyed. ``before`` is its last value, by id.
+
+    ``first``: there is no memory, servegrid has just begun to look.
+    """
+    same = before is not None and _shares_pod(node, before)
+    state = _state(node, before if same or context.in_place else None, context, first)
     phase = _phase(node, state, context)
-    facts = node.facts
-    views = tuple([facts[uid].view for uid in _order(node)])
     need = context.need
-    node.total = need * STEPS
-    if phase is Phase.DELETING:
+    views: list[PodView] = []
+    gravest: PodView | None = None
+    slowest: PodFacts | None = None
+    for uid in _order(node):
+        fact = node.facts[uid]
+        view = fact.view
+        views.append(view)
+        if view.trouble is not None and (
+            gravest is None or worst((gravest.trouble, view.trouble)) is not gravest.trouble
+        ):
+            gravest = view
+        if not view.terminating and (slowest is None or fact.passed < slowest.passed):
+            slowest = fact
+    total = need * STEPS
+    if phase is Phase.DELETING or slowest is None:
         stage, passed = Stage.TERMINATING, max(0, need - node.count) * STEPS
     else:
-        stage, passed = _slowest(node), node.passed
-    node.passed = min(passed, node.total)
+        stage, passed = slowest.view.stage, min(node.passed, total)
+    node.passed = passed
     node.context = context
     node.dirty = False
     value = RoleReplica(
@@ -360,28 +391,24 @@ def derive_replica(
         node.ordinal,
         phase,
         state,
-        views,
+        tuple(views),
         need,
-        _trouble(node, state, before, context, views, now),
+        _trouble(node, state, before, context, gravest, now),
         _cause(node, phase, before, same, context),
         stage,
-        node.passed * 100 // node.total,
-        _since(node, phase, before, same, context, now),
+        passed * 100 // total,
+        _since(node, phase, before, same, first, now),
         state is ControllerState.RUNNING or (same and before is not None and before.served),
     )
-    if value == node.value:
-        assert node.value is not None
+    if node.value is not None and value == node.value:
         return node.value
     node.value = value
     return value
 
 
-def _slowest(node: ReplicaNode) -> Stage:
-    """The stage of the live pod that has passed the fewest stations."""
-    if node.live_ready == node.live:
-        return Stage.READY
-    facts = [node.facts[uid] for uid, pod in node.pods.items() if pod.deleted is None]
-    return min(facts, key=lambda fact: fact.passed).view.stage
+def _shares_pod(node: ReplicaNode, before: RoleReplica) -> bool:
+    """One of its pods is still the same."""
+    return any(view.uid in node.pods for view in before.pods)
 
 
 def gone_replica(before: RoleReplica, cause: Cause | None) -> RoleReplica:
@@ -422,11 +449,16 @@ def unmade_replica(before: RoleReplica, need: int, now: float) -> RoleReplica:
 
 
 def queued_replica(
-    role: RoleRow, ordinal: int, before: RoleReplica | None, context: ReplicaContext, now: float
+    role: RoleRow,
+    ordinal: int,
+    before: RoleReplica | None,
+    group_cause: Cause | None,
+    held: str | None,
+    since: float | None,
+    now: float,
 ) -> RoleReplica:
-    """A role replica that is wanted and of which nothing exists."""
-    cause = context.group_cause or Cause.SCALE
-    since = None if context.first else now
+    """A role replica that is wanted and of which nothing exists, ``since`` when if it was not so before."""
+    cause = group_cause or Cause.SCALE
     if before is not None:
         if before.phase is Phase.QUEUED:
             since, cause = before.since, before.cause or cause
@@ -435,8 +467,8 @@ def queued_replica(
         elif before.served and before.cause is not Cause.SCALE:
             cause = Cause.RECOVERY
     trouble = None
-    if context.held is not None:
-        trouble = name_held(context.held, before.trouble if before is not None else None, now)
+    if held is not None:
+        trouble = name_held(held, before.trouble if before is not None else None, now)
     return RoleReplica(
         f"{role.name}-{ordinal}",
         ordinal,

@@ -40,6 +40,8 @@ class ServingRows:
         self._touched = True
         """Anything came that the value may show."""
         self._row_dirty = True
+        self._members_dirty = True
+        """Pods came or went."""
         self._exposure_dirty = False
 
     @property
@@ -65,17 +67,20 @@ class ServingRows:
 
     def put_pod(self, pod: PodRow) -> None:
         """A new or changed pod; one of an earlier namesake (by owner uid) is only remembered as such."""
-        self._touched = True
         if pod.owner is None or pod.owner.uid != self.uid:
             self._drop_place(pod.uid)
+            if pod.uid not in self._foreign:
+                self._members_dirty = True
+                self._touch_all()
             self._foreign[pod.uid] = pod
-            self._touch_all()
             return
         home = self._places.get(pod.uid)
         if home is not None:
             group, replica = home
             old = replica.pods[pod.uid]
             pod.seq, pod.term_seq = old.seq, old.term_seq
+            if _looks_the_same(old, pod):
+                return
             index = replica.indexes[pod.uid]
             if old.labels != pod.labels:
                 place, _ = place_of(self.row.name, pod)
@@ -85,6 +90,7 @@ class ServingRows:
         if home is None:
             if pod.uid in self._foreign:
                 del self._foreign[pod.uid]
+                self._members_dirty = True
                 self._touch_all()
             place, overridden = place_of(self.row.name, pod)
             if place is None:
@@ -97,9 +103,10 @@ class ServingRows:
                 found = group.replicas[place.role_id] = ReplicaNode(
                     place.role, place.role_id, place.role_ordinal
                 )
-                group.roles = None
+                group.roles = group.terms = None
             replica, index = found, place.index
             self._places[pod.uid] = (group, replica)
+            self._members_dirty = True
             self._exposure_dirty = bool(self._slices)
         if not pod.seq:
             self._unstamped.append(pod)
@@ -107,13 +114,14 @@ class ServingRows:
             self._unterminated.append(pod)
         self._seq = max(self._seq, pod.seq, pod.term_seq)
         replica.put(pod, index)
-        group.dirty = True
+        self._touched = group.dirty = True
         self._dirty_groups[group.name] = group
 
     def drop_pod(self, uid: str) -> None:
         """A pod that is gone."""
         self._touched = True
         if self._foreign.pop(uid, None) is not None:
+            self._members_dirty = True
             self._touch_all()
         self._drop_place(uid)
 
@@ -215,10 +223,12 @@ class ServingRows:
             return
         group, replica = home
         replica.drop(uid)
+        self._members_dirty = True
+        self._exposure_dirty = bool(self._slices)
         self._overridden.pop(uid, None)
         if not replica.pods:
             del group.replicas[replica.id]
-            group.roles = None
+            group.roles = group.terms = None
         group.dirty = True
         self._dirty_groups[group.name] = group
         self._tidy(group)
@@ -254,6 +264,15 @@ class ServingRows:
                     self._seq += 1
                     newest.term_seq = self._seq
             self._unterminated.clear()
+
+
+def _looks_the_same(old: PodRow, new: PodRow) -> bool:
+    """Nothing differs that is derived from. The old row takes over what may differ without being shown."""
+    new.uid, new.name = old.uid, old.name
+    old.resource_version = new.resource_version
+    if new.phase != "Failed":
+        old.status_message = new.status_message
+    return old == new
 
 
 def _derived_from(row: ModelServingRow) -> tuple[object, ...]:

@@ -47,22 +47,27 @@ def phase_and_cause(groups: Sequence[Group], desired: int, *, ending: bool) -> t
 
     An ongoing rollout outweighs a scaling, that a recovery; a group that only waits counts as being scaled.
     """
-    existing = [group for group in groups if group.phase is not Phase.QUEUED]
     if ending:
         return Phase.DELETING, None
-    if not existing:
+    exists = served = scaling = rolling = recovering = False
+    for group in groups:
+        exists = exists or group.phase is not Phase.QUEUED
+        served = served or group.served
+        cause = group.cause
+        if cause is None:
+            continue
+        scaling = scaling or cause is Cause.SCALE
+        rolling = rolling or cause is Cause.ROLLOUT
+        recovering = recovering or cause is Cause.RECOVERY
+    if not exists:
         return (Phase.QUEUED, Cause.SCALE) if desired else (Phase.ABSENT, None)
     if desired == 0:
         return Phase.DELETING, Cause.SCALE
-    moving = {group.cause for group in groups if group.cause is not None}
-    if Cause.ROLLOUT in moving:
+    if rolling:
         return Phase.UPDATING, Cause.ROLLOUT
-    cause = Cause.SCALE if Cause.SCALE in moving else Cause.RECOVERY if moving else None
-    if cause is None:
-        return Phase.RUNNING, None
-    if not any(group.served for group in groups):
-        return Phase.CREATING, cause
-    return (Phase.SCALING if cause is Cause.SCALE else Phase.CREATING), cause
+    if scaling:
+        return (Phase.SCALING if served else Phase.CREATING), Cause.SCALE
+    return (Phase.CREATING, Cause.RECOVERY) if recovering else (Phase.RUNNING, None)
 
 
 def share(group: Group) -> str:

@@ -53,7 +53,7 @@ class ContainerRow(Struct, gc=False):
     started_at: float | None = None
 
 
-class PodRow(Struct):
+class PodRow(Struct, gc=False):
     """A pod. Pods of no workload keep only uid, node and GPU request: they hold GPUs too."""
 
     uid: str

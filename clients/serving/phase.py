@@ -33,7 +33,7 @@ class TroubleKind(StrEnum):
     """It was running and now is less."""
 
 
-class Trouble(Struct, frozen=True):
+class Trouble(Struct, frozen=True, gc=False):
     """What is wrong, in words that a person can act on. Both texts come from outside: draw them plain."""
 
     kind: TroubleKind

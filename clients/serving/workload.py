@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class PodView(Struct, frozen=True):
+class PodView(Struct, frozen=True, gc=False):
     """One pod of a role replica."""
 
     name: str
@@ -43,7 +43,7 @@ class PodView(Struct, frozen=True):
     trouble: Trouble | None = None
 
 
-class RoleReplica(Struct, frozen=True):
+class RoleReplica(Struct, frozen=True, gc=False):
     """One ordinal of a role inside a group: an entry pod and its workers."""
 
     id: str
@@ -103,7 +103,7 @@ class RoleSpec(Struct, frozen=True):
         return self.replicas * self.gpus_replica
 
 
-class Role(Struct, frozen=True):
+class Role(Struct, frozen=True, gc=False):
     """A named part of one group, as it is."""
 
     name: str
@@ -113,7 +113,7 @@ class Role(Struct, frozen=True):
     """By ordinal; includes those being deleted and those queued."""
 
 
-class Group(Struct, frozen=True):
+class Group(Struct, frozen=True, gc=False):
     """One ordered replica of a workload (a ServingGroup)."""
 
     name: str
