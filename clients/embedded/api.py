@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
 from clients.clock import Clock
 from clients.embedded.apiserver import discovery, openapi
 from clients.embedded.apiserver.access import Account, Identity
-from clients.embedded.apiserver.errors import ApiError, bad_request, plain_not_found, unsupported_media_type
+from clients.embedded.apiserver.errors import (
+    ApiError,
+    Cause,
+    bad_request,
+    invalid,
+    not_found,
+    plain_not_found,
+    unsupported_media_type,
+)
 from clients.embedded.apiserver.objects import Json, encode
 from clients.embedded.apiserver.podaccess import Logs, LogSource, Proxy, ProxySource
 from clients.embedded.apiserver.reads import Reader
@@ -43,6 +52,7 @@ _HOSTS = frozenset(("127.0.0.1", "localhost", "[::1]"))
 _HEALTH = ("healthz", "readyz", "livez")
 _CHECKS = ("ping", "log", "etcd", "poststarthook/start-apiextensions-informers")
 _MAX_BODY = 16 << 20
+_OPTION_KINDS = {"PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 _PROXY_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _VERSION = {
     "major": "1",
@@ -124,7 +134,7 @@ class ApiServer:
         if target is None:
             return self._discovery(request, path.strip("/"))
         if target.subresource is not None and not self._has_subresource(target):
-            raise plain_not_found() if target.resource.custom else _unknown()
+            raise _no_subresource(target)
         return await self._resource(request, account, target)
 
     # -- what is no resource ---------------------------------------------------------------------------
@@ -218,10 +228,9 @@ class ApiServer:
             "DELETE": ("delete", self._delete) if one else ("deletecollection", self._delete_collection),
         }
         known = handlers.get(request.method)
-        if known is None or (request.method in ("PUT", "PATCH") and not one):
+        if known is None:
             raise _not_allowed()
-        if request.method == "POST" and (one or (target.resource.namespaced and not target.namespace)):
-            raise _not_allowed()
+        _check_place(request.method, target)
         verb, handler = known
         if verb == "list" and flag(request.query, "watch"):
             verb = "watch"
@@ -308,26 +317,48 @@ def _not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, details={})
 
 
-def _unknown() -> ApiError:
+def _check_place(method: str, target: Target) -> None:
+    """Writes need a name, creates a collection. A custom resource is routed, and refused, differently."""
+    definition = target.resource
+    if method in ("PUT", "PATCH") and target.name is None:
+        raise bad_request("name must be provided") if definition.custom else _not_allowed()
+    if method != "POST":
+        return
+    if definition.namespaced and not target.namespace:
+        raise plain_not_found() if definition.custom else _not_allowed()
+    if target.subresource is not None or (target.name is not None and not definition.custom):
+        raise _not_allowed()
+
+
+def _no_subresource(target: Target) -> ApiError:
+    if target.resource.custom:
+        return not_found(target.resource.group, target.resource.plural, target.name or "")
     return ApiError(404, "NotFound", "the server could not find the requested resource", details={})
 
 
-def _dry_run(value: str | list[str] | None) -> bool:
-    told = [value] if isinstance(value, str) else list(value or ())
-    if any(v != "All" for v in told):
-        raise bad_request(f"Invalid value: {told}: supported values: All")
-    return bool(told)
+def _dry_run(told: Any, kind: str) -> bool:
+    values = told if isinstance(told, list) else [told] if told else []
+    if any(v != "All" for v in values):
+        raise _bad_option(kind, "dryRun", encode(values).decode(), '"All"')
+    return bool(values)
+
+
+def _bad_option(kind: str, field: str, value: str, supported: str) -> ApiError:
+    why = f"Unsupported value: {value}: supported values: {supported}"
+    return invalid("meta.k8s.io", kind, "", [Cause("FieldValueNotSupported", why, field)])
 
 
 def _write_options(request: web.Request) -> WriteOptions:
     query = request.query
     validation = query.get("fieldValidation") or "Warn"
+    kind = _OPTION_KINDS.get(request.method, "CreateOptions")
     if validation not in ("Ignore", "Warn", "Strict"):
-        raise bad_request(f"Invalid value: {validation!r}: supported values: Ignore, Strict, Warn")
+        supported = '"", "Ignore", "Strict", "Warn"'
+        raise _bad_option(kind, "fieldValidation", f'"{validation}"', supported)
     return WriteOptions(
         manager=field_manager(request),
         manager_given=bool(query.get("fieldManager")),
-        dry_run=_dry_run(query.getall("dryRun", [])),
+        dry_run=_dry_run(query.getall("dryRun", []), kind),
         force=flag(query, "force"),
         validation=validation,
     )
@@ -344,7 +375,7 @@ async def _delete_options(request: web.Request) -> tuple[Json, bool]:
             raise bad_request("gracePeriodSeconds must be a number") from None
     if "propagationPolicy" not in told and query.get("propagationPolicy"):
         told["propagationPolicy"] = query["propagationPolicy"]
-    return told, _dry_run(query.getall("dryRun", []) or told.get("dryRun"))
+    return told, _dry_run(query.getall("dryRun", []) or told.get("dryRun"), "DeleteOptions")
 
 
 SERVER: web.AppKey[ApiServer] = web.AppKey("server", ApiServer)

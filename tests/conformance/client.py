@@ -130,12 +130,10 @@ def serving(name: str, replicas: int | None = 2, **labels: str) -> Json:
 
 def config_map(name: str, data: dict[str, str] | None = None, **labels: str) -> Json:
     """A ConfigMap: the plainest built-in object."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "labels": labels},
-        "data": data or {},
-    }
+    metadata: Json = {"name": name}
+    if labels:
+        metadata["labels"] = labels
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data or {}}
 
 
 def pod(name: str, *containers: str, **labels: str) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import Api, causes, config_map, pod, serving
+from tests.conformance.client import GROUP, Api, causes, config_map, pod, serving
 
 
 def test_14_create_fills_the_metadata(api: Api) -> None:
@@ -148,17 +148,52 @@ def test_16_malformed_json(api: Api) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
 
 
+def _protobuf_config_map(name: str) -> bytes:
+    """A ConfigMap as Kubernetes puts it on the wire: ``runtime.Unknown`` behind four magic bytes."""
+
+    def field(number: int, value: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(value)]) + value
+
+    kind = field(1, b"v1") + field(2, b"ConfigMap")
+    return b"k8s\x00" + field(1, kind) + field(2, field(1, field(1, name.encode())))
+
+
 def test_16_protobuf(api: Api) -> None:
     headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
-    answer = api.http.post(api.core("configmaps"), content=b"k8s\x00garbage", headers=headers)
-    api.conform("protobuf-body", answer.status_code, 400)
+    content = _protobuf_config_map("a")
+    answer = api.http.post(api.core("configmaps"), content=content, headers=headers)
+    api.conform("protobuf-body", answer.status_code, 201)
 
 
 def test_16_wrong_kind(api: Api) -> None:
-    body = serving("a") | {"kind": "Pod"}
-    assert api.post(api.servings(), body).status_code == 400
-    body = serving("a") | {"apiVersion": "workload.serving.volcano.sh/v9"}
-    assert api.post(api.servings(), body).status_code == 400
+    answer = api.post(api.servings(), serving("a") | {"kind": "Pod"})
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueInvalid", "kind")})
+    assert api.post(api.core("configmaps"), config_map("a") | {"kind": "Pod"}).status_code == 400
+    for version in ("workload.serving.volcano.sh/v9", ""):
+        assert api.post(api.servings(), serving("a") | {"apiVersion": version}).status_code == 400
+    assert api.post(api.servings(), serving("a") | {"kind": ""}).status_code == 400
+
+
+def test_16_a_count_is_a_count(api: Api) -> None:
+    """The field behind /scale is checked in every write, though the schema sets it no minimum."""
+    answer = api.post(api.servings(), serving("a", -1))
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueInvalid", ".spec.replicas")})
+    api.make(api.servings(), serving("a", 1))
+    answer = api.patch(api.servings("a"), "application/merge-patch+json", {"spec": {"replicas": -1}})
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueInvalid", ".spec.replicas")})
+
+
+def test_16_nulls(api: Api) -> None:
+    body = serving("a")
+    body["spec"] |= {"replicas": None, "plugins": None}
+    spec = api.make(api.servings(), body)["spec"]
+    assert (spec["replicas"], "plugins" in spec) == (1, False)
+
+
+@pytest.mark.parametrize("option", ["dryRun", "fieldValidation"])
+def test_17_unknown_options(api: Api, option: str) -> None:
+    answer = api.post(api.servings(), serving("a"), **{option: "Some"})
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueNotSupported", option)})
 
 
 def test_17_dry_run_stores_nothing(api: Api) -> None:
@@ -223,8 +258,24 @@ def test_19_missing_objects(api: Api, method: str) -> None:
 
 
 def test_19_create_on_a_name(api: Api) -> None:
-    answer = api.post(api.core("configmaps", "a"), config_map("a"))
-    assert answer.status_code == 405
+    assert api.post(api.core("configmaps", "a"), config_map("a")).status_code == 405
+    assert api.post(api.servings("a"), serving("b")).status_code == 201
+    assert api.get(api.servings("b")).status_code == 200
+
+
+def test_19_writes_in_wrong_places(api: Api) -> None:
+    for method, path, status in (
+        ("POST", GROUP + "/modelservings", 404),
+        ("POST", "/api/v1/configmaps", 405),
+        ("PUT", api.servings(), 400),
+        ("PUT", api.core("configmaps"), 405),
+        ("POST", api.servings("a") + "/status", 405),
+        ("DELETE", api.servings("a") + "/scale", 405),
+        ("GET", api.servings("a") + "/nosuch", 404),
+    ):
+        body = serving("a") if "modelservings" in path else config_map("a")
+        answer = api.http.request(method, path, json=body)
+        assert answer.status_code == status, (method, path)
 
 
 def test_16_pods_need_containers(api: Api) -> None:

@@ -10,6 +10,7 @@ from tests.conformance.client import (
     MERGE,
     STRATEGIC,
     Api,
+    causes,
     config_map,
     pod,
     serving,
@@ -124,6 +125,8 @@ def test_23_json_patch_refused_as_a_whole(api: Api) -> None:
         [{"op": "replace", "path": "/spec/nosuch/thing", "value": 3}],
         [{"op": "remove", "path": "/spec/nosuch"}],
         [{"op": "test", "path": "/spec/template/roles/7/name", "value": "x"}],
+        [{"op": "frob", "path": "/spec"}],
+        [{"op": "add", "value": 1}],
     ):
         answer = api.patch(api.servings("a"), JSON_PATCH, operations)
         assert answer.status_code == 422, operations
@@ -135,6 +138,15 @@ def test_23_wrong_kinds_of_patch(api: Api) -> None:
     assert api.patch(api.servings("a"), JSON_PATCH, {"spec": {"replicas": 3}}).status_code == 400
     assert api.patch(api.servings("a"), STRATEGIC, {"spec": {"replicas": 3}}).status_code == 415
     assert api.patch(api.servings("a"), "application/json", {"spec": {"replicas": 3}}).status_code == 415
+
+
+def test_20_what_a_patch_may_not_leave_behind(api: Api) -> None:
+    api.make(api.servings(), serving("a", 2))
+    answer = api.patch(api.servings("a"), MERGE, {"metadata": {"labels": {"a": 1}}})
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueInvalid", "patch")})
+    assert api.patch(api.servings("a"), MERGE, {"metadata": {"name": "b"}}).status_code == 400
+    answer = api.patch(api.servings("a"), MERGE, {"kind": "Other"})
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueInvalid", "kind")})
 
 
 def test_24_strategic_merge_by_name(api: Api) -> None:
@@ -164,8 +176,7 @@ def test_25_apply(api: Api) -> None:
     assert versions[0] == versions[1]
     refused = api.patch(path, APPLY, _config(k="2"), fieldManager="two")
     assert (refused.status_code, refused.json()["reason"]) == (409, "Conflict")
-    causes = [(c["reason"], c["field"]) for c in refused.json()["details"]["causes"]]
-    assert causes == [("FieldManagerConflict", ".data.k")]
+    assert causes(refused) == {("FieldManagerConflict", ".data.k")}
     forced = api.patch(path, APPLY, _config(k="2"), fieldManager="two", force="true")
     assert (forced.status_code, forced.json()["data"]) == (200, {"k": "2", "gone": "1"})
     dropped = api.patch(path, APPLY, _config(), fieldManager="one")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.client import JSON_PATCH, MERGE, Api, config_map, eventually, pod, serving
+from tests.conformance.client import JSON_PATCH, MERGE, Api, causes, config_map, eventually, pod, serving
 
 
 def test_26_status_is_apart(api: Api) -> None:
@@ -84,6 +84,12 @@ def test_27_scale_refuses_less_than_nothing(api: Api) -> None:
     assert api.get(api.servings("nobody") + "/scale").status_code == 404
 
 
+def test_27_scale_leaves_out_a_count_of_nothing(api: Api) -> None:
+    api.make(api.servings(), serving("a", 0))
+    scale = api.get(api.servings("a") + "/scale").json()
+    assert (scale["spec"], scale["status"]) == ({}, {"replicas": 0})
+
+
 def test_27_scale_of_a_built_in_kind(api: Api) -> None:
     labels = {"app": "web"}
     body = {
@@ -151,6 +157,9 @@ def test_28_finalizers_hold(api: Api) -> None:
     assert held["metadata"]["deletionTimestamp"]
     assert (held["metadata"]["deletionGracePeriodSeconds"], held["metadata"]["generation"]) == (0, 2)
     assert api.get(api.servings("a")).status_code == 200
+    added = {"metadata": {"finalizers": ["example.com/hold", "example.com/more"]}}
+    refused = api.patch(api.servings("a"), MERGE, added)
+    assert (refused.status_code, causes(refused)) == (422, {("FieldValueForbidden", "metadata.finalizers")})
     freed = api.patch(api.servings("a"), MERGE, {"metadata": {"finalizers": None}})
     assert freed.status_code == 200
     assert api.get(api.servings("a")).status_code == 404
@@ -162,6 +171,7 @@ def test_28_preconditions(api: Api) -> None:
     answer = api.delete(api.servings("a"), wrong)
     assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
     right = {"preconditions": {"uid": made["metadata"]["uid"]}}
+    assert api.delete(api.servings("a"), propagationPolicy="Sometimes").status_code == 422
     assert api.delete(api.servings("a"), right).status_code == 200
 
 

@@ -43,7 +43,7 @@ def json_patch(document: Json, operations: Any) -> Json:
     made: Any = copy.deepcopy(document)
     for operation in operations:
         if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
-            raise bad_request("error decoding patch: an operation needs an op and a path")
+            raise _refused("an operation needs an op and a path")
         made = _operate(made, operation)
     if not isinstance(made, dict):
         raise _refused("the patch leaves no object")
@@ -58,7 +58,7 @@ def _operate(document: Any, operation: Json) -> Any:
         return document
     if kind in ("add", "replace"):
         if "value" not in operation:
-            raise bad_request(f"error decoding patch: {kind} needs a value")
+            raise _refused(f"{kind} needs a value")
         if kind == "replace":
             _found(document, path)
         return _placed(document, path, copy.deepcopy(operation["value"]), replace=kind == "replace")
@@ -66,20 +66,20 @@ def _operate(document: Any, operation: Json) -> Any:
         return _without(document, path)
     if kind in ("copy", "move"):
         if not isinstance(operation.get("from"), str):
-            raise bad_request(f"error decoding patch: {kind} needs a from")
+            raise _refused(f"{kind} needs a from")
         source = _pointer(operation["from"])
         value = copy.deepcopy(_found(document, source))
         if kind == "move":
             document = _without(document, source)
         return _placed(document, path, value, replace=False)
-    raise bad_request(f"error decoding patch: unexpected kind: {kind}")
+    raise _refused(f"unexpected kind: {kind}")
 
 
 def _pointer(text: str) -> list[str]:
     if not text:
         return []
     if not text.startswith("/"):
-        raise bad_request(f"error decoding patch: invalid path {text!r}")
+        raise _refused(f"invalid path {text!r}")
     return [step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/")]
 
 

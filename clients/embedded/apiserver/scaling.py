@@ -12,7 +12,7 @@ __all__ = ["scale_of", "write_scale"]
 
 
 def scale_of(definition: Resource, obj: Json) -> Json:
-    """The Scale of an object."""
+    """The Scale of an object; a count of 0 is left out of its spec, as the real server does."""
     scale = _paths(definition)
     metadata = obj["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -23,7 +23,7 @@ def scale_of(definition: Resource, obj: Json) -> Json:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: metadata[key] for key in kept if key in metadata},
-        "spec": {"replicas": at_path(obj, scale.spec) or 0},
+        "spec": {"replicas": wanted} if (wanted := at_path(obj, scale.spec)) else {},
         "status": status,
     }
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from clients.embedded.apiserver.errors import Cause, invalid
-from clients.embedded.apiserver.objects import Json, encode
+from clients.embedded.apiserver.objects import Json, at_path, encode
 from clients.embedded.apiserver.registry import Resource
 from clients.embedded.apiserver.rules import broken_rule
 
@@ -72,12 +72,29 @@ def schema_fault(schema: Any, path: str) -> str | None:
 def check(definition: Resource, obj: Json, old: Json | None, version: str | None = None) -> None:
     """Raises ApiError 422 naming every broken rule."""
     causes = validate(_of(definition, version), obj, old)
+    if definition.scale is not None:
+        causes += _count_causes(at_path(obj, definition.scale.spec), definition.scale.spec)
     if causes:
         raise invalid(definition.group, definition.kind, obj["metadata"].get("name", ""), causes)
 
 
+def _count_causes(value: Any, path: tuple[str, ...]) -> list[Cause]:
+    """A resource with a scale subresource keeps a count there, whatever its schema says."""
+    field = "." + ".".join(path)
+    if value is None:
+        return []
+    if isinstance(value, bool) or not isinstance(value, int):
+        why = f"Invalid value: 0: {field} accessor error: {_shown(value)} is not an integer"
+        return [Cause("FieldValueInvalid", why, field)]
+    if value < 0:
+        return [
+            Cause("FieldValueInvalid", f"Invalid value: {value}: should be a non-negative integer", field)
+        ]
+    return []
+
+
 def fill_defaults(definition: Resource, obj: Json, version: str | None = None) -> None:
-    """Writes the schema's defaults into ``obj``, also in place of nulls that have one."""
+    """Drops nulls where the schema doesn't allow them and writes its defaults into ``obj``."""
     schema = _of(definition, version)
     for name, inner in (schema.get("properties") or {}).items():
         if name not in _TOP:
@@ -85,7 +102,9 @@ def fill_defaults(definition: Resource, obj: Json, version: str | None = None) -
 
 
 def _default_field(holder: Json, name: str, schema: Json) -> None:
-    if "default" in schema and (name not in holder or (holder[name] is None and not schema.get("nullable"))):
+    if name in holder and holder[name] is None and not schema.get("nullable"):
+        del holder[name]
+    if "default" in schema and name not in holder:
         holder[name] = copy.deepcopy(schema["default"])
     if name in holder:
         holder[name] = _default_value(holder[name], schema)

@@ -13,6 +13,14 @@ from typing import Any
 from msgspec import Struct
 
 from clients.embedded.apiserver.apply import apply
+from clients.embedded.apiserver.bodies import (
+    check_name,
+    check_type,
+    checked_options,
+    propagation,
+    refuse_new_finalizers,
+    undecodable_patch,
+)
 from clients.embedded.apiserver.errors import (
     ApiError,
     Cause,
@@ -79,7 +87,7 @@ class Writer:
     def create(self, target: Target, obj: Json, options: WriteOptions) -> Outcome:
         """A new object. Raises ApiError 400, 404, 409, 422, 500."""
         definition = target.resource
-        self._check_type(target, obj)
+        check_type(target, obj)
         obj = self._incoming(target, obj)
         metadata = obj["metadata"]
         if definition.namespaced:
@@ -112,21 +120,6 @@ class Writer:
         )
         return Outcome(201, self._shown(target, stored), warnings)
 
-    def _check_type(self, target: Target, obj: Json) -> None:
-        kind, api_version = obj.get("kind"), obj.get("apiVersion")
-        if target.resource.custom and not kind:
-            raise bad_request("Object 'Kind' is missing")
-        if kind not in (None, "", target.resource.kind):
-            raise bad_request(
-                f'{kind} in version "{target.version}" cannot be handled as a {target.resource.kind}: '
-                "converting to the requested kind is not supported"
-            )
-        if api_version not in (None, "", target.api_version):
-            raise bad_request(
-                f"the API version in the data ({api_version}) does not match the expected API version "
-                f"({target.api_version})"
-            )
-
     def _incoming(self, target: Target, obj: Json) -> Json:
         obj = dict(obj) if target.resource.view_of is None else from_new_shape(obj)
         return settled(self._store.resource(self._key(target)), obj)
@@ -154,11 +147,10 @@ class Writer:
         """PUT. Raises ApiError 400, 404, 409, 422."""
         if target.subresource == "scale":
             return self._write_scale(target, self._current(target), obj, options)
-        self._check_type(target, obj)
+        check_type(target, obj)
         obj = self._incoming(target, obj)
         metadata, definition = obj["metadata"], target.resource
-        if metadata.get("name", target.name) != target.name:
-            raise bad_request("the name of the object does not match the name on the URL")
+        check_name(target, metadata)
         if metadata.get("namespace", target.namespace) != target.namespace:
             raise bad_request("the namespace of the object does not match the namespace on the URL")
         if definition.custom and not metadata.get("resourceVersion"):
@@ -180,18 +172,18 @@ class Writer:
         record = self._current(target)
         current = self._shown(target, self._stored(target, record))
         if target.subresource == "scale":
-            return self._write_scale(
-                target, record, self._patched(media, scale_of(definition, current), patch), options
-            )
+            scale = self._patched(media, scale_of(definition, current), patch)
+            return self._write_scale(target, record, scale, options)
         patched = self._patched(media, current, patch)
-        self._check_type(target, patched)
-        patched = self._incoming(target, patched)
+        check_type(target, patched)
+        try:
+            patched = self._incoming(target, patched)
+        except ApiError as error:
+            raise undecodable_patch(error) from None
+        check_name(target, patched["metadata"])
         if target.subresource == "status":
             told = {k: v for k, v in patched["metadata"].items() if k in ("resourceVersion", "uid")}
             patched["metadata"] = {**current["metadata"], **told}
-        if patched["metadata"].get("name") != target.name:
-            cause = Cause("FieldValueInvalid", "Invalid value: field is immutable", "metadata.name")
-            raise invalid(definition.group, definition.kind, target.name or "", [cause])
         return self._update(target, record, patched, options)
 
     def _patched(self, media: str, current: Json, patch: Any) -> Json:
@@ -216,13 +208,13 @@ class Writer:
         if not config.get("kind") or not config.get("apiVersion"):
             raise bad_request("Object 'Kind' or 'apiVersion' is missing in the applied configuration")
         if target.subresource != "scale":
-            self._check_type(target, config)
+            check_type(target, config)
         config = self._incoming(target, config)
         metadata = config["metadata"]
         if metadata.get("managedFields"):
             raise bad_request("metadata.managedFields must be nil")
-        if metadata.setdefault("name", target.name) != target.name:
-            raise bad_request("the name of the object does not match the name on the URL")
+        check_name(target, metadata)
+        metadata["name"] = target.name
         record = self._store.record(self._key(target), target.namespace, target.name or "")
         if record is None:
             if target.subresource is not None:
@@ -278,7 +270,8 @@ class Writer:
         definition = target.resource
         for name in ("metadata", "spec"):
             if not isinstance(scale.get(name) or {}, dict):
-                raise bad_request(f"json: cannot unmarshal into Go struct field Scale.{name}")
+                error = bad_request(f"json: cannot unmarshal into Go struct field Scale.{name}")
+                raise undecodable_patch(error)
         self._check_version(definition, record, scale.get("metadata") or {})
         obj = self._stored(target, record)
         write_scale(definition, obj, scale)
@@ -322,6 +315,8 @@ class Writer:
         self._fill(target, obj)
         self._validate(target, obj, old)
         self._admit(target, "UPDATE", old, obj)
+        if record.deleting:
+            refuse_new_finalizers(definition, old, obj)
         stored = self._store.update(
             self._store.resource(self._key(target)),
             record,
@@ -347,7 +342,7 @@ class Writer:
         """One object, by ``told`` DeleteOptions. Raises ApiError 404, 409."""
         definition = target.resource
         record = self._current(target)
-        wanted = told.get("preconditions") or {}
+        wanted = checked_options(told)
         version = wanted.get("resourceVersion")
         if version and version != str(record.rv):
             why = (
@@ -366,7 +361,7 @@ class Writer:
                 record.name,
                 grace=told.get("gracePeriodSeconds"),
                 uid=wanted.get("uid"),
-                propagation=_propagation(told),
+                propagation=propagation(told),
             )
             assert done is not None
             left = done
@@ -383,6 +378,7 @@ class Writer:
         self, target: Target, chosen: Callable[[Record], bool], told: Json, dry_run: bool
     ) -> Outcome:
         """Everything chosen; answers the list of what was."""
+        checked_options(told)
         view = View(target.resource, target.version)
         records = [r for r in self._store.records(view.key, target.namespace) if chosen(r)]
         items = [view.obj(r) for r in records]
@@ -393,7 +389,7 @@ class Writer:
                     record.namespace,
                     record.name,
                     grace=told.get("gracePeriodSeconds"),
-                    propagation=_propagation(told),
+                    propagation=propagation(told),
                 )
         metadata = {"resourceVersion": str(self._store.version)}
         head = {"kind": view.resource.list_kind, "apiVersion": view.api_version, "metadata": metadata}
@@ -470,10 +466,3 @@ class Writer:
                 "BadRequest",
                 f'admission webhook "{name}" denied the request: validation failed:{reasons}',
             )
-
-
-def _propagation(told: Json) -> str | None:
-    policy = told.get("propagationPolicy")
-    if policy is None and told.get("orphanDependents") is True:
-        return "Orphan"
-    return policy if isinstance(policy, str) else None

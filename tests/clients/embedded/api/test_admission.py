@@ -21,8 +21,8 @@ def _webhook(seen: list[tuple[str, str | None]]) -> Any:
         seen.append((operation, subresource))
         if subresource == "scale" or new is None:
             return None
-        if new["spec"]["replicas"] < 0:
-            return ["spec.replicas: Invalid value: -1: replicas must be a positive integer"]
+        if new["spec"]["replicas"] == 9:
+            return ["spec.replicas: Invalid value: 9: replicas are too many"]
         return None
 
     return check
@@ -35,7 +35,7 @@ async def test_denied_writes_name_the_webhook(store: Store, http: aiohttp.Client
         assert answer.status == 201
     for dry_run in ({}, {"dryRun": "All"}):
         async with http.patch(
-            f"{MS_PATH}/qwen", data='{"spec":{"replicas":-1}}', headers=MERGE, params=dry_run
+            f"{MS_PATH}/qwen", data='{"spec":{"replicas":9}}', headers=MERGE, params=dry_run
         ) as answer:
             told = await answer.json()
         assert answer.status == 400
