@@ -115,9 +115,7 @@ class Console(TerminalApp[int]):
         """The topmost full screen and the dialogs over it."""
         seen: list[ConsoleScreen | Dialog[Any]] = []
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, ConsoleScreen) and screen.drawable:
-                seen.append(screen)
-            elif isinstance(screen, Dialog) and screen.is_mounted:
+            if isinstance(screen, ConsoleScreen | Dialog) and screen.drawable:
                 seen.append(screen)
             if isinstance(screen, ConsoleScreen):
                 break
@@ -196,7 +194,7 @@ class Console(TerminalApp[int]):
         async def read() -> str:
             return text
 
-        self.push_screen(TextScreen(self.session, "help", read))
+        self.push_screen(TextScreen(self.session, "help", read, wrap=True))
 
     def action_sources(self) -> None:
         """Where the data comes from."""

@@ -75,15 +75,15 @@ PROGRAM = "The program"
 DIALOG = "In dialogs"
 
 KEYS: tuple[Key, ...] = (
-    Key("down", ("j", "down"), "j", "down", "One down; also the arrow key.", _LISTS | {Place.CHOICE}, MOVE),
-    Key("up", ("k", "up"), "k", "up", "One up; also the arrow key.", _LISTS | {Place.CHOICE}, MOVE),
+    Key("down", ("j", "down"), "j", "down", "One down; also the arrow key.", _LISTS | _DIALOGS, MOVE),
+    Key("up", ("k", "up"), "k", "up", "One up; also the arrow key.", _LISTS | _DIALOGS, MOVE),
     Key("left", ("h", "left"), "h", "left", "One to the left; also the arrow key.", _LISTS, MOVE),
     Key("right", ("l", "right"), "l", "right", "One to the right; also the arrow key.", _LISTS, MOVE),
     Key("top", ("home",), "Home", "top", "To the first.", _LISTS, MOVE),
     Key("top_twice", ("g",), "gg", "top", "To the first: g, and g again within a second.", _LISTS, MOVE),
     Key("bottom", ("G", "end"), "G", "bottom", "To the last.", _LISTS, MOVE),
-    Key("page_down", ("pagedown",), "PgDn", "page down", "A page down.", _LISTS, MOVE),
-    Key("page_up", ("pageup",), "PgUp", "page up", "A page up.", _LISTS, MOVE),
+    Key("page_down", ("pagedown",), "PgDn", "page down", "A page down.", _LISTS | {Place.SCALE}, MOVE),
+    Key("page_up", ("pageup",), "PgUp", "page up", "A page up.", _LISTS | {Place.SCALE}, MOVE),
     Key("open", ("enter",), "Enter", "open", "Opens what the cursor is on.", _ROWS, MOVE, 1),
     Key("back", ("escape",), "Esc", "back", "Back to where you came from; clears a filter first. Never quits.", _LISTS | _DIALOGS, MOVE, 1),
     Key("next", ("n",), "n", "next trouble", "To the next thing that needs you.", _LISTS, MOVE, 8, command="next"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+import msgspec
 from msgspec import Struct
 
 from clients.serving.keys import WorkloadKey
@@ -84,18 +85,24 @@ def _sentence(trouble: Trouble) -> str:
 
 
 def needs_of(workload: Workload, now: float) -> tuple[Need, ...]:
-    """What needs a person about one workload: one a group in trouble, and its operation if stuck."""
-    found: list[Need] = []
+    """What needs a person about one workload: one for each reason, and its operation if that is stuck."""
+    merged: dict[tuple[TroubleKind, str], tuple[Need, int]] = {}
     key = workload.key
     for group in workload.groups:
         replica = _culprit(group)
         trouble = replica.trouble if replica else group.trouble
         if trouble is None:
             continue
+        same = (trouble.kind, trouble.reason)
+        if same in merged:
+            merged[same] = (merged[same][0], merged[same][1] + 1)
+            continue
         where = group_label(group) if replica is None else f"{group_label(group)} {plain(replica.id)}"
         text = _sentence(trouble)
         which = replica.id if replica else None
-        found.append(Need(_URGENCY[trouble.kind], key, group.name, where, text, trouble.since, which))
+        need = Need(_URGENCY[trouble.kind], key, group.name, where, text, trouble.since, which)
+        merged[same] = (need, 0)
+    found = [need if not more else _and_more(need, more) for need, more in merged.values()]
     trouble = workload.trouble
     if not found and trouble:
         found.append(Need(_URGENCY[trouble.kind], key, None, None, _sentence(trouble), trouble.since))
@@ -105,6 +112,11 @@ def needs_of(workload: Workload, now: float) -> tuple[Need, ...]:
         text = f"scaling for {minutes} min, {operation.done} of {operation.total} done"
         found.append(Need(Urgency.STUCK, key, None, None, text, operation.started_at))
     return tuple(found)
+
+
+def _and_more(need: Need, more: int) -> Need:
+    where = f"{need.where} and {more} more group{'s' if more > 1 else ''}"
+    return msgspec.structs.replace(need, where=where)
 
 
 def _culprit(group: Group) -> RoleReplica | None:

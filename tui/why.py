@@ -49,23 +49,31 @@ def why(
 
 
 def _troubles(workload: Workload, groups: list[Group], replica: str | None, now: float) -> list[str]:
-    lines: list[str] = []
+    """Each reason and message once, with everything that it holds for."""
+    places: dict[tuple[str, str, str], tuple[list[str], Trouble]] = {}
     for group in groups:
-        if group.trouble:
-            lines += _trouble(group_label(group), group.trouble, now)
-        for role in group.roles:
-            for part in role.replicas:
-                if part.trouble and (replica is None or part.id == replica):
-                    lines += _trouble(f"{group_label(group)} {plain(part.id)}", part.trouble, now)
-    if not lines and workload.trouble:
-        lines += _trouble(plain(workload.key.name), workload.trouble, now)
+        parts = [part for role in group.roles for part in role.replicas if part.trouble]
+        for part in parts:
+            if part.trouble and replica in (None, part.id):
+                _add(places, f"{group_label(group)} {plain(part.id)}", part.trouble)
+        if group.trouble and not parts:
+            _add(places, group_label(group), group.trouble)
+    if not places and workload.trouble:
+        _add(places, plain(workload.key.name), workload.trouble)
+    lines = [line for where, trouble in places.values() for line in _trouble(where, trouble, now)]
     return ["What is wrong", *lines, ""] if lines else ["Nothing is wrong that can be seen.", ""]
 
 
-def _trouble(where: str, trouble: Trouble, now: float) -> list[str]:
+def _add(places: dict[tuple[str, str, str], tuple[list[str], Trouble]], where: str, trouble: Trouble) -> None:
+    same = (trouble.kind, trouble.reason, trouble.message)
+    places.setdefault(same, ([], trouble))[0].append(where)
+
+
+def _trouble(where: list[str], trouble: Trouble, now: float) -> list[str]:
     since = "" if trouble.since is None else f" for {duration(max(0.0, now - trouble.since))}"
+    verb = "is" if len(where) == 1 else "are"
     return [
-        f"  {where} is {trouble.kind}{since}: {plain(trouble.reason)}",
+        f"  {', '.join(where)} {verb} {trouble.kind}{since}: {plain(trouble.reason)}",
         f"      {plain(trouble.message, 400)}",
     ]
 

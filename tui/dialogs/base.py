@@ -34,6 +34,11 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         self.settled = Settled(session.door.monotonic)
         self._drawn = False
 
+    @property
+    def drawable(self) -> bool:
+        """Its widgets are there: composed, not yet taken down, and the application is not ending."""
+        return self.is_mounted and self.app.is_running and self in self.app.screen_stack
+
     def aim(self, target: object) -> None:
         """Says what Enter would do now; it counts once that was on the screen for a while."""
         self._drawn = False

@@ -78,6 +78,8 @@ class ScaleDialog(Dialog[Ticket]):
         """``plan`` is the plan for what stands in the fields."""
         self._timer: Timer | None = None
         self._height = 0
+        self._scrolled = False
+        """The person looks at another part of the plan than its end."""
 
     # Layout
 
@@ -85,7 +87,7 @@ class ScaleDialog(Dialog[Ticket]):
         """Fields, plan, keys."""
         look = self.session.look
         with Vertical(id="box") as box:
-            box.border_title = "Scale"
+            box.border_title = f"Scale {plain(self.session.title(self.workload.key), 300)}".replace("[", "(")
             yield CountFields(look)
             yield Static(id="note", markup=False)
             yield PlanView(look)
@@ -100,6 +102,7 @@ class ScaleDialog(Dialog[Ticket]):
         """The plan's place follows the screen."""
         del event
         self._height = 0
+        self._scrolled = False
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
@@ -108,8 +111,18 @@ class ScaleDialog(Dialog[Ticket]):
         fields = self.query_one(CountFields)
         room = self.size.height - max(1, fields.size.height) - 4
         self._height = min(max(self._height, view.row_count, 6), max(4, room))
-        if view.styles.height is None or view.size.height != self._height:
+        if view.size.height != self._height:
             view.styles.height = self._height
+        if not self._scrolled:
+            self.call_after_refresh(self._to_prompt)
+
+    def _to_prompt(self) -> None:
+        """Where not all of the plan fits, its end is in sight: the rules and what is asked for.
+
+        The numbers stand in the fields, the name in the frame, so the beginning is the lesser loss.
+        """
+        view = self.query_one(PlanView)
+        view.scroll_rows(view.row_count)
 
     # Data
 
@@ -176,6 +189,8 @@ class ScaleDialog(Dialog[Ticket]):
         if change != self.draft.change() or self.sending:
             return
         asks = None if self.plan is None else self.plan.confirmation
+        if self.plan is None or self.plan.after != plan.after:
+            self._scrolled = False
         self.plan = plan
         self._current = True
         if plan.confirmation != asks:
@@ -186,7 +201,7 @@ class ScaleDialog(Dialog[Ticket]):
     # Drawing
 
     def _show(self) -> None:
-        if not self.is_mounted:
+        if not self.drawable:
             return
         typing = self._confirming and self.plan is not None and self.plan.confirmation in _TYPED
         self.query_one(CountFields).show(self.draft.fields, None if typing else self.draft.current)
@@ -262,6 +277,26 @@ class ScaleDialog(Dialog[Ticket]):
         elif not self._confirming:
             self.draft.backspace()
             self._change_plan()
+
+    def action_down(self) -> None:
+        """The plan, a line on."""
+        self._scroll(1)
+
+    def action_up(self) -> None:
+        """The plan, a line back."""
+        self._scroll(-1)
+
+    def action_page_down(self) -> None:
+        """The plan, a page on."""
+        self._scroll(max(1, self._height - 1))
+
+    def action_page_up(self) -> None:
+        """The plan, a page back."""
+        self._scroll(-max(1, self._height - 1))
+
+    def _scroll(self, rows: int) -> None:
+        self._scrolled = True
+        self.query_one(PlanView).scroll_rows(rows)
 
     def action_more(self) -> None:
         """One more in the current field."""

@@ -157,7 +157,9 @@ class ActingScreen(ConsoleScreen):
                 workload, now=door.now(), group=target.group, replica=target.replica, eta=door.eta(key)
             )
 
-        self.app.push_screen(TextScreen(self.session, f"why  {self.session.title(key)}", read, live=True))
+        self.app.push_screen(
+            TextScreen(self.session, f"why  {self.session.title(key)}", read, live=True, wrap=True)
+        )
 
     def action_object(self) -> None:
         """The whole object, read now."""

@@ -41,8 +41,7 @@ class ConsoleScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.drawable = False
-        """Its widgets are there."""
+        self._composed = False
         self._silence: Timer | None = None
         self._last_g = -1.0
 
@@ -64,7 +63,7 @@ class ConsoleScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draws at once what is known."""
-        self.drawable = True
+        self._composed = True
         self.take(self.session.live.whole())
 
     def on_screen_resume(self) -> None:
@@ -72,9 +71,10 @@ class ConsoleScreen(Screen[None]):
         if self.drawable:
             self.take(self.session.live.whole())
 
-    def on_unmount(self) -> None:
-        """Nothing is drawn any more."""
-        self.drawable = False
+    @property
+    def drawable(self) -> bool:
+        """Its widgets are there: composed, not yet taken down, and the application is not ending."""
+        return self._composed and self.app.is_running and self in self.app.screen_stack
 
     # Data
 
@@ -94,6 +94,8 @@ class ConsoleScreen(Screen[None]):
 
     def show_keys(self) -> None:
         """The key line for what the cursor is on."""
+        if not self.drawable:
+            return
         writes = self.session.read_only is None
         hints = tuple(
             KeyHint(key.shown, key.label, self.enabled(key.id)) for key in key_line(self.place, writes=writes)
@@ -114,6 +116,8 @@ class ConsoleScreen(Screen[None]):
 
     def say(self, text: str) -> None:
         """A sentence in place of the key line, for a few seconds."""
+        if not self.drawable:
+            return
         self.query_one("#say", Static).update(" " + plain(text, 400))
         self.query_one("#foot", ContentSwitcher).current = "say"
         if self._silence:

@@ -93,7 +93,7 @@ class LogsScreen(GoingScreen):
         finally:
             if flush:
                 flush.cancel()
-        if self.is_mounted:
+        if self.drawable:
             self._append(pending)
             self._ended(note)
 

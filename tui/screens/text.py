@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Awaitable, Callable, Iterable
 
 from textual import on
+from textual.events import Resize
 from textual.widget import Widget
 
 from clients.serving.plain import plain
@@ -17,6 +19,7 @@ from tui.screens.filter_line import FilterLine
 from tui.screens.going import GoingScreen
 from tui.screens.title import Title
 from tui.session import Session
+from widgets.cells import width
 from widgets.log_lines import LogLines
 
 __all__ = ["TextScreen"]
@@ -31,9 +34,17 @@ class TextScreen(GoingScreen):
     BINDINGS = bindings(Place.TEXT)
 
     def __init__(
-        self, session: Session, title: str, read: Callable[[], Awaitable[str]], *, live: bool = False
+        self,
+        session: Session,
+        title: str,
+        read: Callable[[], Awaitable[str]],
+        *,
+        live: bool = False,
+        wrap: bool = False,
     ) -> None:
+        """``wrap`` breaks long lines instead of letting one look at them piece by piece."""
         super().__init__(session)
+        self._wrap = wrap
         self._title = title
         self._read = read
         self._live = live
@@ -63,15 +74,16 @@ class TextScreen(GoingScreen):
         try:
             text = await self._read()
         except DataError as error:
-            self.page.say(plain(str(error), 400))
+            if self.drawable:
+                self.page.say(plain(str(error), 400))
             return
-        if text != self._text:
+        if text != self._text and self.drawable:
             self._text = text
             self._show()
 
     def _show(self) -> None:
         page, top = self.page, self.page.top
-        lines = (self._text or "").splitlines()
+        lines = [line for text in (self._text or "").splitlines() for line in self._broken(text)]
         shown = [line for line in lines if self._filter.matches({"": line})]
         page.clear()
         page.following = False
@@ -80,6 +92,20 @@ class TextScreen(GoingScreen):
         page.scroll_rows(top - page.top)
         page.following = False
         self.query_one(FilterLine).result(self._filter, Hidden(len(lines) - len(shown)))
+
+    def _broken(self, line: str) -> list[str]:
+        """A sentence that is too long for the screen goes on below, indented as it began."""
+        cells = self.page.size.width
+        if not self._wrap or width(line) <= cells or cells < 20:
+            return [line]
+        indent = " " * min(len(line) - len(line.lstrip()), cells // 2)
+        return textwrap.wrap(line, cells, subsequent_indent=indent, break_on_hyphens=False)
+
+    def on_resize(self, event: Resize) -> None:
+        """Sentences are broken anew."""
+        del event
+        if self._wrap and self._text:
+            self.call_after_refresh(self._show)
 
     # Keys
 

@@ -17,7 +17,7 @@ def _trouble(kind: TroubleKind, since: float = 900.0) -> Trouble:
     return Trouble(kind, "CrashLoopBackOff", "CUDA out of memory", since)
 
 
-def test_one_need_for_each_group_in_trouble_naming_the_replica() -> None:
+def test_a_group_in_trouble_names_the_replica() -> None:
     bad = fleets.group("r1", 0, Phase.CREATING, trouble=_trouble(TroubleKind.FAILED))
     (need,) = needs_of(fleets.workload("r1", [bad, fleets.group("r1", 1)]), 1000.0)
     assert (need.urgency, need.group, need.where, need.replica) == (
@@ -28,6 +28,18 @@ def test_one_need_for_each_group_in_trouble_naming_the_replica() -> None:
     )
     assert need.text == "CrashLoopBackOff: CUDA out of memory"
     assert need.shown.failed
+
+
+def test_groups_with_the_same_reason_are_one_need() -> None:
+    groups = [
+        fleets.group("r1", at, trouble=_trouble(TroubleKind.BLOCKED if at < 4 else TroubleKind.FAILED))
+        for at in range(5)
+    ]
+    found = urgent_first(needs_of(fleets.workload("r1", groups), 1000.0))
+    assert [(need.group, need.where) for need in found] == [
+        ("r1-4", "G-4 prefill-0"),
+        ("r1-0", "G-0 prefill-0 and 3 more groups"),
+    ]
 
 
 def test_a_workload_in_trouble_without_a_group_in_trouble() -> None:

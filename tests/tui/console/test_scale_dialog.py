@@ -391,3 +391,16 @@ async def test_it_fits_every_screen(door: ScriptedDoor, size: tuple[int, int]) -
         assert box.right <= size[0]
         assert box.bottom <= size[1]
         assert "Esc" in seen.text
+
+
+async def test_where_the_plan_is_too_long_its_rules_and_the_prompt_are_in_sight(door: ScriptedDoor) -> None:
+    door.guards = (Guard("driver", Level.WARN, "HPA would take it back"),)
+    async with console(door, (80, 24)) as seen:
+        await seen.press("s", "1", "5")
+        await plan_shown(seen)
+        await seen.sees("HPA would take it back", "Enter sends it", "Scale prod-eu / llm / qwen-chat")
+        await seen.press("pageup", "up")
+        await seen.sees("groups   3 > 15")
+        assert "Enter sends it" not in seen.text
+        await seen.press("pagedown", "down")
+        await seen.sees("Enter sends it")

@@ -134,7 +134,9 @@ async def test_why_follows_the_workload(door: ScriptedDoor) -> None:
         await seen.sees("Nothing is wrong", "HPA scaler scales the groups, between 2 and 8")
         door.fleet.put(fleets.workload("qwen-chat", [fleets.group("qwen-chat", 0), bad]))
         await seen.draw()
-        await seen.sees("G-1 is blocked for 1m", "4 nvidia.com/gpu short", "G-1 is creating")
+        await seen.sees(
+            "G-1 prefill-0, G-1 prefill-1,", "are blocked for 1m", "4 nvidia.com/gpu short", "G-1 is creating"
+        )
         await seen.press("escape")
         assert isinstance(seen.app.screen, FleetScreen)
 
