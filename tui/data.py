@@ -109,9 +109,9 @@ class Data:
     def _say_broken(self, error: BaseException) -> None:
         """A fault of this program must not look like a cluster in which nothing happens."""
         detail = plain(f"reading broke off ({type(error).__name__}: {error}); it begins again")
-        self.fleet.sources(
-            [replace(status, state=SourceState.STALE, detail=detail) for status in self.fleet.view().sources]
-        )
+        told = self.fleet.view().sources
+        broken = [replace(status, state=SourceState.STALE, detail=detail) for status in told]
+        self.fleet.sources(self._config.context, broken)
 
     async def _serve(self) -> None:
         """One context, until it is left."""

@@ -155,13 +155,13 @@ class Fleet:
             events=told,
         )
 
-    def sources(self, statuses: Sequence[SourceStatus]) -> None:
-        """The state of every source of one cluster."""
+    def sources(self, origin: str, statuses: Sequence[SourceStatus]) -> None:
+        """The state of every source of one backend."""
         if not statuses:
             return
         cluster = statuses[0].cluster
-        old = {status.name: status for status in self._sources.get(cluster, ())}
-        self._sources[cluster] = tuple(statuses)
+        old = {status.name: status for status in self._sources.get(origin, ())}
+        self._sources[origin] = tuple(statuses)
         now, seen_at = self._now(cluster), self._clock.now()
         told = []
         for status in statuses:

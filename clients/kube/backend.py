@@ -238,7 +238,7 @@ class KubeBackend:
             sources = self.sources
             if sources != told:
                 told = sources
-                sink.sources(sources)
+                sink.sources(self._session.context, sources)
             now = self.clock.now()
             if self._ready() and self._world.due(now):
                 changed, gone = self._world.derive(now)

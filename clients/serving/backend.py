@@ -62,8 +62,11 @@ class Sink(Protocol):
         """New values of workloads, and keys of those that are gone."""
         ...
 
-    def sources(self, statuses: Sequence[SourceStatus]) -> None:
-        """The state of every source, whenever one changed."""
+    def sources(self, origin: str, statuses: Sequence[SourceStatus]) -> None:
+        """The state of every source of one backend, whenever one changed; ``origin`` names the backend.
+
+        It is a context or a zone, known before the cluster's own identity is.
+        """
         ...
 
     def events(self, events: Sequence[Event]) -> None:

@@ -48,9 +48,9 @@ class _WakingSink:
         self._fleet.publish(changed, removed)
         self.arrived.set()
 
-    def sources(self, statuses: Sequence[SourceStatus]) -> None:
+    def sources(self, origin: str, statuses: Sequence[SourceStatus]) -> None:
         self.told = tuple(statuses)
-        self._fleet.sources(statuses)
+        self._fleet.sources(origin, statuses)
         self.arrived.set()
 
     def events(self, events: Sequence[Event]) -> None:
