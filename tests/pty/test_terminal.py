@@ -127,6 +127,26 @@ def test_a_closed_terminal_ends_the_program() -> None:
         assert terminal.process.wait(10) == HUNG_UP
 
 
+def test_no_color_sends_no_colour_but_still_marks_what_matters() -> None:
+    with Terminal.python(*_APP, "hostile", env={"NO_COLOR": "1", "COLORTERM": "truecolor"}) as terminal:
+        terminal.wait("count 0")
+        terminal.settled()
+        styles = {style for line in terminal.screen.styles for style in line}
+        assert {(front, back) for _, front, back in styles} == {("", "")}
+        assert any("1" in attributes for attributes, _, _ in styles)
+        assert any("7" in attributes for attributes, _, _ in styles)
+
+
+def test_colours_are_the_terminals_own_sixteen() -> None:
+    with Terminal.python(*_APP, "hostile", env={"COLORTERM": "truecolor"}) as terminal:
+        terminal.wait("count 0")
+        terminal.settled()
+        colours = {colour for line in terminal.screen.styles for _, *pair in line for colour in pair}
+        assert colours
+        assert all(colour == "" or colour.isdecimal() for colour in colours)
+        assert "32" not in colours, "green says nothing here"
+
+
 def test_nothing_is_left_behind_on_the_terminal() -> None:
     with Terminal.python(*_APP, "calm") as terminal:
         terminal.wait("count 0")

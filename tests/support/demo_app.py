@@ -2,8 +2,8 @@
 
 Modes: ``calm`` draws once; ``busy`` changes a tenth of a 33 × 30 grid ten times a second; ``hostile`` puts
 escapes, markup, overlong, right-to-left and zero-width text into every field. Keys: ``q`` quits, ``c`` counts
-up, ``r`` repaints, ``z`` suspends, ``p`` ends the changes, ``w`` writes into FILE how many frames were left out
-and how many wait. SIGHUP is ignored, so that a closed terminal is noticed by the driver alone.
+up, ``r`` repaints, ``z`` suspends, ``p`` ends the changes, ``w`` writes into FILE how many frames were left
+out and how many wait. SIGHUP is ignored, so that a closed terminal is noticed by the driver alone.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.demo_app import HOSTILE, Demo
+from tests.support.demo_app import Demo
 from tests.support.stage import lines
 from widgets.glyphs import GlyphSet
 from widgets.lines import LineWidget
@@ -12,19 +12,16 @@ from widgets.theme import look
 
 
 @pytest.mark.parametrize("columns", [80, 120, 250])
-@pytest.mark.parametrize("glyphs", GlyphSet)
-async def test_hostile_text_stays_in_its_line(columns: int, glyphs: GlyphSet) -> None:
+async def test_hostile_text_stays_in_its_line(columns: int) -> None:
     app = Demo("hostile", None)
-    async with app.run_test(size=(columns, 60)) as pilot:
+    async with app.run_test(size=(columns, 60)):
         widgets = list(app.query(LineWidget))
         assert len(widgets) == 9
-        for widget in widgets:
-            widget.set_look(look(glyphs))
-        await pilot.pause()
-        for widget in widgets:
-            drawn = "\n".join(lines(widget))
-            assert not any(char in drawn for char in "\u202e\u2066\u200b\u200d\ufeff\ufe0f\u2028")
-        whole = "\n".join(line for widget in widgets for line in lines(widget))
-        assert "␛[2J" in whole
-        assert "[bold red]markup[/]" in whole
-        assert HOSTILE[2][:60] in whole.replace("…", "").replace("~", "")
+        for glyphs in GlyphSet:
+            for widget in widgets:
+                widget.set_look(look(glyphs))
+            whole = "\n".join(line for widget in widgets for line in lines(widget))
+            assert not any(char in whole for char in "\u202e\u2066\u200b\u200d\ufeff\ufe0f\u2028")
+            assert "␛[2J" in whole
+            assert "[bold red]markup[/]" in whole
+            assert "M" * 60 in whole

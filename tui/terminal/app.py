@@ -24,7 +24,11 @@ R = TypeVar("R")
 
 
 class TerminalApp(App[R]):
-    """Base of the console. ``wire_note`` is what the status line must say of the output, if anything."""
+    """Base of the console. ``wire_note`` is what the status line must say of the output, if anything.
+
+    Colours are the terminal's own from the first moment: Textual 8.2 decides before a theme is chosen whether
+    ``NO_COLOR`` means none (as it must) or greys.
+    """
 
     def __init__(
         self, *, driver_class: type[Driver] | None = None, typed_ahead: bytes = b"", **options: Any
@@ -33,7 +37,7 @@ class TerminalApp(App[R]):
             driver_class = TerminalDriver
         self.typed_ahead = typed_ahead
         """What was typed while the terminal was probed."""
-        super().__init__(driver_class=driver_class, **options)
+        super().__init__(driver_class=driver_class, ansi_color=True, **options)
         self.wire_note: str | None = unsupported()
         self._emitter = DiffEmitter() if self.wire_note is None else None
         self._owed = False

@@ -184,7 +184,7 @@ async def _act(app: Stress, pilot: Any, step: str, number: int) -> None:
                 found.styles.width = 18 + number % 9
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 1000),
     steps=st.lists(st.tuples(st.sampled_from(_STEPS), st.integers(0, 50)), min_size=3, max_size=12),
