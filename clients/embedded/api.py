@@ -287,7 +287,7 @@ class ApiServer:
 
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         if target.subresource is not None:
-            raise _not_allowed()
+            raise _not_allowed(target)
         told, dry_run = await _delete_options(request)
         return self._answer(self._writer.delete(target, told, dry_run))
 
@@ -312,9 +312,12 @@ def _only(request: web.Request, method: str) -> None:
         raise _not_allowed()
 
 
-def _not_allowed() -> ApiError:
+def _not_allowed(target: Target | None = None) -> ApiError:
     message = "the server does not allow this method on the requested resource"
-    return ApiError(405, "MethodNotAllowed", message, details={})
+    details = {}
+    if target is not None and target.resource.custom:
+        details = {"group": target.resource.group, "kind": target.resource.plural}
+    return ApiError(405, "MethodNotAllowed", message, details=details)
 
 
 def _check_place(method: str, target: Target) -> None:
@@ -327,7 +330,7 @@ def _check_place(method: str, target: Target) -> None:
     if definition.namespaced and not target.namespace:
         raise plain_not_found() if definition.custom else _not_allowed()
     if target.subresource is not None or (target.name is not None and not definition.custom):
-        raise _not_allowed()
+        raise _not_allowed(target)
 
 
 def _no_subresource(target: Target) -> ApiError:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from clients.embedded.apiserver.errors import Cause, invalid
+from clients.embedded.apiserver.errors import Cause, bad_request, invalid
 from clients.embedded.apiserver.objects import Json, at_path, put_path
 from clients.embedded.apiserver.registry import Resource, Scale
 
-__all__ = ["scale_of", "write_scale"]
+__all__ = ["check_scale", "scale_of", "write_scale"]
 
 
 def scale_of(definition: Resource, obj: Json) -> Json:
@@ -47,16 +47,22 @@ def _selector(value: Any) -> str:
     return ",".join(terms)
 
 
-def write_scale(definition: Resource, obj: Json, scale: Json) -> None:
-    """Puts the wanted count into the object. Raises ApiError 422 for anything but a count."""
+def check_scale(scale: Json) -> None:
+    """Raises ApiError 400 for a Scale that cannot be decoded."""
+    for name in ("metadata", "spec"):
+        if not isinstance(scale.get(name) or {}, dict):
+            raise bad_request(f"json: cannot unmarshal into Go struct field Scale.{name}")
     wanted = at_path(scale, ("spec", "replicas"))
-    name = obj["metadata"]["name"]
-    if wanted is None:
-        wanted = 0
-    if isinstance(wanted, bool) or not isinstance(wanted, int):
-        why = f'Invalid value: "{wanted}": spec.replicas in body must be of type integer'
-        raise invalid("autoscaling", "Scale", name, [Cause("FieldValueTypeInvalid", why, "spec.replicas")])
-    if wanted < 0:
+    if wanted is not None and type(wanted) is not int:
+        raise bad_request("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32")
+
+
+def write_scale(definition: Resource, obj: Json, scale: Json) -> None:
+    """Puts the wanted count, or 0, into the object. Raises ApiError 422 for less than nothing."""
+    wanted = at_path(scale, ("spec", "replicas")) or 0
+    # A custom resource is checked as a whole afterwards, and the refusal is then about its own field.
+    if wanted < 0 and not definition.custom:
         why = f"Invalid value: {wanted}: must be greater than or equal to 0"
-        raise invalid("autoscaling", "Scale", name, [Cause("FieldValueInvalid", why, "spec.replicas")])
+        cause = Cause("FieldValueInvalid", why, "spec.replicas")
+        raise invalid("autoscaling", "Scale", obj["metadata"]["name"], [cause])
     put_path(obj, _paths(definition).spec, wanted)

@@ -38,7 +38,7 @@ from clients.embedded.apiserver.patches import json_patch, merge_patch, strategi
 from clients.embedded.apiserver.records import Record
 from clients.embedded.apiserver.registry import Resource
 from clients.embedded.apiserver.requests import Target
-from clients.embedded.apiserver.scaling import scale_of, write_scale
+from clients.embedded.apiserver.scaling import check_scale, scale_of, write_scale
 from clients.embedded.apiserver.schema import check, fill_defaults, prune
 from clients.embedded.apiserver.shapes import settled
 from clients.embedded.apiserver.views import View
@@ -146,6 +146,7 @@ class Writer:
     def replace(self, target: Target, obj: Json, options: WriteOptions) -> Outcome:
         """PUT. Raises ApiError 400, 404, 409, 422."""
         if target.subresource == "scale":
+            check_scale(obj)
             return self._write_scale(target, self._current(target), obj, options)
         check_type(target, obj)
         obj = self._incoming(target, obj)
@@ -173,6 +174,10 @@ class Writer:
         current = self._shown(target, self._stored(target, record))
         if target.subresource == "scale":
             scale = self._patched(media, scale_of(definition, current), patch)
+            try:
+                check_scale(scale)
+            except ApiError as error:
+                raise undecodable_patch(error) from None
             return self._write_scale(target, record, scale, options)
         patched = self._patched(media, current, patch)
         check_type(target, patched)
@@ -224,6 +229,7 @@ class Writer:
         self._check_version(definition, record, metadata)
         metadata.pop("resourceVersion", None)
         if target.subresource == "scale":
+            check_scale(config)
             wanted = {"spec": config.get("spec")}
             config = {"metadata": {"name": target.name}}
             write_scale(definition, config, wanted)
@@ -268,10 +274,6 @@ class Writer:
 
     def _write_scale(self, target: Target, record: Record, scale: Json, options: WriteOptions) -> Outcome:
         definition = target.resource
-        for name in ("metadata", "spec"):
-            if not isinstance(scale.get(name) or {}, dict):
-                error = bad_request(f"json: cannot unmarshal into Go struct field Scale.{name}")
-                raise undecodable_patch(error)
         self._check_version(definition, record, scale.get("metadata") or {})
         obj = self._stored(target, record)
         write_scale(definition, obj, scale)
