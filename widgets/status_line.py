@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from clients.serving.backend import GpuTotals
 from clients.serving.sources import SourceState, SourceStatus
 from widgets.cells import age, shown, width
@@ -45,16 +43,10 @@ class StatusLine(TextWidget):
             left.append(("  " + shown(view.mode, 20), styles.warn))
         notes: list[Piece] = [("  " + shown(note, 80), styles.warn) for note in view.notes]
         right = self._right()
-        while right and _size(left) + _size(self._sources(_BAD)) + _size(notes) + _size(right) + 1 > cells:
+        while right and _size(left) + _size(self._troubled()) + _size(notes) + _size(right) + 1 > cells:
             right.pop()
         room = cells - _size(left) - _size(notes) - _size(right) - 1
-        sources = self._sources(frozenset(SourceState))
-        if _size(sources) > room:
-            sources = self._sources(_BAD)
-            well = sum(status.state not in _BAD for status in view.sources)
-            more: Piece = (f"  +{well} live", styles.dim)
-            if well and _size(sources) + width(more[0]) <= room:
-                sources.append(more)
+        sources = self._fitting(room)
         gap = max(1, cells - _size(left) - _size(sources) - _size(notes) - _size(right))
         return [(*left, *sources, *notes, (" " * gap, styles.normal), *right)]
 
@@ -70,11 +62,34 @@ class StatusLine(TextWidget):
             pieces.append((f" {view.scaling} scaling ", styles.accent))
         return pieces
 
-    def _sources(self, states: Collection[SourceState]) -> list[Piece]:
-        """Those in one of the states, in the given order."""
+    def _fitting(self, room: int) -> list[Piece]:
+        """Sources in the given order: all troubled ones, as many others as fit, and the rest counted."""
+        well = sum(status.state not in _BAD for status in self._view.sources)
+        for named in range(well, -1, -1):
+            pieces = self._sources(named)
+            if _size(pieces) <= room:
+                return pieces
+        return self._troubled()
+
+    def _troubled(self) -> list[Piece]:
         return [
-            piece for status in self._view.sources if status.state in states for piece in self._source(status)
+            piece for status in self._view.sources if status.state in _BAD for piece in self._source(status)
         ]
+
+    def _sources(self, named: int) -> list[Piece]:
+        """The troubled ones and the first ``named`` of the others."""
+        pieces: list[Piece] = []
+        hidden = 0
+        for status in self._view.sources:
+            if status.state not in _BAD:
+                if not named:
+                    hidden += 1
+                    continue
+                named -= 1
+            pieces += self._source(status)
+        if hidden:
+            pieces.append((f"  +{hidden} more", self.look.styles.dim))
+        return pieces
 
     def _source(self, status: SourceStatus) -> list[Piece]:
         styles = self.look.styles

@@ -74,6 +74,15 @@ async def test_what_is_cut_off_is_said_before_anything_else(columns: int) -> Non
     assert "hpa stale 40s  pg denied" in line
 
 
+async def test_sources_that_do_not_fit_are_counted() -> None:
+    names = ("ms", "pods", "nodes", "events", "slices", "hpa", "policies")
+    live = tuple(_source(name, SourceState.LIVE) for name in names)
+    view = StatusView("prod", ("llm",), "ops", sources=live)
+    assert "ms live  pods live  nodes live  +4 more" in await _status(view, 100.0, 70)
+    assert "+7 more" in await _status(view, 100.0, 30)
+    assert "more" not in await _status(view, 100.0, 120)
+
+
 async def test_a_first_list_tells_how_far_it_is() -> None:
     view = StatusView("prod", sources=(_source("pods", SourceState.SYNCING, have=2100, of=7000),))
     assert "pods syncing 2100/7000" in await _status(view, 100.0)
