@@ -303,4 +303,5 @@ async def _on_a_thread(work: Callable[[], T], limit: float) -> T:
             pass  # The loop has ended; nobody waits any more.
 
     threading.Thread(target=run, name="audit", daemon=True).start()
-    return await asyncio.wait_for(future, limit)
+    async with asyncio.timeout(limit):
+        return await future

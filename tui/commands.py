@@ -29,6 +29,8 @@ def run(arguments: Namespace) -> Exit:
     Raises:
         Stop: the command ends with a code and a line for standard error.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     if arguments.command == "demo":
         return _demo(arguments, os.environ)
     start = start_from(arguments, os.environ)
@@ -76,8 +78,6 @@ def _demo(arguments: Namespace, environ: Mapping[str, str]) -> Exit:
     hidden = demo.demo_environment(environ)
     for name in set(environ) - set(hidden):
         os.environ.pop(name, None)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     with demo.running(words, hidden, SystemClock()) as cluster:
         start = start_from(arguments, hidden, demo_kubeconfig=cluster.kubeconfig)
         code = _console(arguments, start, Output(), cluster.failure)
@@ -88,5 +88,5 @@ def _demo(arguments: Namespace, environ: Mapping[str, str]) -> Exit:
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    """Unwinds, so that what was started is ended; by default a signal would leave it behind."""
+    """Unwinds, so that the terminal is given back and what was started is ended."""
     raise KeyboardInterrupt

@@ -20,7 +20,7 @@ from tui.fleet import Fleet, FleetDelta
 from tui.line import Line
 from tui.start import Start
 
-__all__ = ["Connection", "connected", "synced"]
+__all__ = ["Connection", "WakingSink", "connected", "synced"]
 
 _SYNCED = (SourceState.LIVE, SourceState.QUIET)
 _ANSWERED = (*_SYNCED, SourceState.DENIED, SourceState.ABSENT, SourceState.LOGIN)
@@ -28,6 +28,7 @@ _OPTIONAL_SECONDS = 3.0
 """How long a snapshot waits for sources that are not required once those that are have answered."""
 _TICK = 0.5
 """Seconds after which operations are looked at again although nothing changed: they may have timed out."""
+_CANCEL_AGAIN = 0.5
 
 
 def synced(sources: Sequence[SourceStatus]) -> bool:
@@ -36,7 +37,7 @@ def synced(sources: Sequence[SourceStatus]) -> bool:
     return bool(required) and all(source.state in _SYNCED for source in required)
 
 
-class _WakingSink:
+class WakingSink:
     """Hands everything to the fleet and wakes the command that waits for it."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -65,7 +66,7 @@ class _WakingSink:
 class Connection:
     """What a command reads and writes through. Made by ``connected``."""
 
-    def __init__(self, line: Line, fleet: Fleet, sink: _WakingSink) -> None:
+    def __init__(self, line: Line, fleet: Fleet, sink: WakingSink) -> None:
         self.config = line.config
         self.backend = line.backend
         self.scaling = line.scaling
@@ -140,10 +141,16 @@ class Connection:
         return None if left is None else left[1]
 
     async def close(self) -> None:
-        """Ends reading and the connections."""
-        self._reading.cancel()
+        """Ends reading and the connections.
+
+        A cancellation that meets a finished wait is lost on the way (``asyncio.wait_for`` before Python 3.12,
+        python/cpython#86296), so it is repeated until it took effect.
+        """
+        while not self._reading.done():
+            self._reading.cancel()
+            await asyncio.wait((self._reading,), timeout=_CANCEL_AGAIN)
         with suppress(asyncio.CancelledError):
-            await self._reading
+            self._reading.result()
         await self._line.close()
 
 
@@ -162,7 +169,7 @@ async def connected(start: Start, clock: Clock | None = None) -> AsyncIterator[C
     except KubeError as error:
         code = Exit.USAGE if error.kind is ErrorKind.CONFIG else Exit.UNREACHABLE
         raise Stop(code, error.message) from None
-    connection = Connection(line, fleet, _WakingSink(fleet))
+    connection = Connection(line, fleet, WakingSink(fleet))
     try:
         yield connection
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -136,13 +137,19 @@ class Shell:
     def run(self, *words: str, code: int = 0) -> Done:
         """The command in this process, which spares half a second of imports; nobody types."""
         out, err = io.StringIO(), io.StringIO()
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
         with (
             patch.dict(os.environ, self.environ, clear=True),
             patch.object(sys, "stdin", io.StringIO()),
             redirect_stdout(out),
             redirect_stderr(err),
         ):
-            found = main(words)
+            try:
+                found = main(words)
+            except SystemExit as end:  # argparse's way to say it.
+                found = int(end.code or 0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         assert found == code, f"{found}, not {code}\n{out.getvalue()}\n{err.getvalue()}"
         return Done(out.getvalue(), err.getvalue())
 
@@ -156,6 +163,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     running = Cluster(tmp_path_factory.mktemp("cluster"), "--speed", "60")
     yield running
     running.end()
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Shell:
+    """A shell without a cluster, for what must be said before one is asked."""
+    return Shell(tmp_path / "home", tmp_path / "no-kubeconfig")
 
 
 @pytest.fixture

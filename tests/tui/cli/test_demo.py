@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.pty import Terminal
 from tests.tui.cli.conftest import Shell, until
 from tui.demo import demo_environment
 
@@ -37,7 +39,7 @@ def first_row(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def child_of(process: subprocess.Popen[str]) -> int:
+def child_of(process: subprocess.Popen[Any]) -> int:
     (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return int(child)
 
@@ -49,9 +51,7 @@ def runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_the_cluster_ends_with_the_demo_also_when_it_is_killed(
     alone: Shell, number: signal.Signals, code: int
 ) -> None:
@@ -64,6 +64,18 @@ def test_the_cluster_ends_with_the_demo_also_when_it_is_killed(
     until(lambda: not runs(child), "the end of the cluster")
     assert (left_in(alone) == []) is (number is not signal.SIGKILL)
     process.communicate()
+
+
+def test_a_hang_up_gives_the_terminal_back_and_ends_the_cluster(alone: Shell) -> None:
+    words = [sys.executable, "-m", "tui", "demo", "--speed", "0"]
+    with Terminal(words, env=alone.environ) as terminal:
+        terminal.wait("deepseek-r1")
+        child = child_of(terminal.process)
+        terminal.process.send_signal(signal.SIGHUP)
+        assert terminal.process.wait(20) == 130
+        until(lambda: b"\x1b[?1049l" in terminal.raw, "the shell's own screen")
+    until(lambda: not runs(child), "the end of the cluster")
+    assert left_in(alone) == []
 
 
 def test_what_a_killed_demo_left_behind_is_cleared_by_the_next(alone: Shell) -> None:

@@ -3,11 +3,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tui.cli import parser
 from tui.version import VERSION
+
+if TYPE_CHECKING:
+    from tests.tui.cli.conftest import Shell
 
 
 def servegrid(*words: str) -> subprocess.CompletedProcess[str]:
@@ -36,13 +40,10 @@ def test_help_and_version_load_no_library(words: list[str]) -> None:
     assert tops.isdisjoint({"clients", "widgets"})
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["tui.commands", "tui.headless.get", "tui.headless.watch", "tui.headless.scale", "tui.demo"],
-)
-def test_headless_commands_load_no_screen(module: str) -> None:
+def test_headless_commands_load_no_screen() -> None:
+    modules = "tui.commands, tui.headless.get, tui.headless.watch, tui.headless.scale, tui.demo"
     told = subprocess.run(
-        [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"],
+        [sys.executable, "-c", f"import sys, {modules}; print(*sys.modules)"],
         capture_output=True,
         text=True,
         timeout=30,
@@ -85,9 +86,10 @@ def test_the_version_is_told_once_for_code_and_package() -> None:
         (["-A", "embedded"], "the options of embedded follow it"),
     ],
 )
-def test_what_cannot_be_meant_is_a_usage_error_of_one_line(words: list[str], message: str) -> None:
-    done = servegrid(*words)
-    assert done.returncode == 2
+def test_what_cannot_be_meant_is_a_usage_error_of_one_line(
+    nowhere: Shell, words: list[str], message: str
+) -> None:
+    done = nowhere.run(*words, code=2)
     assert done.stdout == ""
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
@@ -140,9 +142,10 @@ def test_as_a_kubectl_plugin_it_calls_itself_by_its_place_there(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("command", [["get"], ["watch"], ["scale", "x", "--replicas", "1"], []])
-def test_settings_that_cannot_be_used_end_every_command(command: list[str], tmp_path: Path) -> None:
+def test_settings_that_cannot_be_used_end_every_command(
+    nowhere: Shell, command: list[str], tmp_path: Path
+) -> None:
     settings = tmp_path / "config.toml"
     settings.write_text("\nglyhs = 1\n")
-    done = servegrid("--config", str(settings), *command)
-    assert done.returncode == 2
+    done = nowhere.run("--config", str(settings), *command, code=2)
     assert done.stderr == f"servegrid: {settings}:2: glyhs: unknown key; did you mean `glyphs`?\n"
