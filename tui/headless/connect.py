@@ -29,6 +29,7 @@ _OPTIONAL_SECONDS = 3.0
 _TICK = 0.5
 """Seconds after which operations are looked at again although nothing changed: they may have timed out."""
 _CANCEL_AGAIN = 0.5
+"""Seconds after which a cancellation without effect is repeated."""
 
 
 def synced(sources: Sequence[SourceStatus]) -> bool:
@@ -46,19 +47,23 @@ class WakingSink:
         self.told: tuple[SourceStatus, ...] = ()
 
     def publish(self, changed: Mapping[WorkloadKey, Workload], removed: Collection[WorkloadKey]) -> None:
+        """New and gone workloads."""
         self._fleet.publish(changed, removed)
         self.arrived.set()
 
     def sources(self, origin: str, statuses: Sequence[SourceStatus]) -> None:
+        """The state of every source."""
         self.told = tuple(statuses)
         self._fleet.sources(origin, statuses)
         self.arrived.set()
 
     def events(self, events: Sequence[Event]) -> None:
+        """Hints that a system saw itself."""
         self._fleet.events(events)
         self.arrived.set()
 
     def totals(self, cluster: str, totals: GpuTotals) -> None:
+        """GPUs of a cluster."""
         self._fleet.totals(cluster, totals)
         self.arrived.set()
 

@@ -69,7 +69,7 @@ def test_the_cluster_ends_with_the_demo_also_when_it_is_killed(
 def test_a_hang_up_gives_the_terminal_back_and_ends_the_cluster(alone: Shell) -> None:
     words = [sys.executable, "-m", "tui", "demo", "--speed", "0"]
     with Terminal(words, env=alone.environ) as terminal:
-        terminal.wait("deepseek-r1")
+        terminal.wait("deepseek-r1", 40)
         child = child_of(terminal.process)
         terminal.process.send_signal(signal.SIGHUP)
         assert terminal.process.wait(20) == 130
