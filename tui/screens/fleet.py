@@ -70,13 +70,10 @@ class FleetScreen(ActingScreen):
             self._row_of[workload.key] for workload in self.rows.shown if workload.key in self._row_of
         )
         hidden = self.rows.hidden
-        view = FleetView(
-            shown,
-            hidden.count,
-            hidden.failing,
-            loading=self._loading(),
-            note=None if shown else self._empty(),
-        )
+        note = None
+        if not shown:
+            note = "no workload passes the filter" if hidden.count else self._empty()
+        view = FleetView(shown, loading=self._loading(), note=note)
         self.table.show(view, door.now(), door.monotonic())
         self.query_one(FilterLine).result(self.rows.filter, hidden)
 
