@@ -20,7 +20,7 @@ from clients.kube.kthena_workload import (
     role_specs,
     worst_of,
 )
-from clients.kube.rows import EventRow, ModelServingRow, PodGroupRow, PodRow
+from clients.kube.rows import EventRow, ModelServingRow, PodGroupRow, PodRow, RoleRow
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import ControllerState
 from clients.serving.workload import Group, Role, RoleSpec, Workload
@@ -77,7 +77,7 @@ class ServingIndex(ServingRows):
         self._raise_ghosts(befores)
         context = self._surroundings(first=previous is None)
         if self._all_dirty:
-            self._queued_roles = self._roles_of_queued()
+            self._queued_roles = _queued_roles(context)
             for node in self._groups.values():
                 node.forget()
         changed = self._derive_groups(befores, context, now, due=due)
@@ -162,10 +162,13 @@ class ServingIndex(ServingRows):
             old.first = first
             return old
         role_rollout = row.rollout_type == _ROLE_ROLLOUT
+        by_name: dict[str, RoleRow] = {}
+        for role in row.roles:
+            by_name.setdefault(role.name, role)
         context = self._context = GroupContext(
             serving=row.name,
-            roles=row.roles,
-            by_name={role.name: role for role in row.roles},
+            roles=tuple(by_name.values()),
+            by_name=by_name,
             hints=Hints(row.scheduler, events=self._events, lost_nodes=self._lost_nodes),
             recovery=row.recovery_policy,
             role_rollout=role_rollout,
@@ -175,7 +178,7 @@ class ServingIndex(ServingRows):
             target_hashes=targets,
             partitions={
                 role.name: resolve_partition(role.partition, role.replicas)
-                for role in row.roles
+                for role in by_name.values()
                 if role_rollout
             },
             pod_groups=pod_groups,
@@ -261,21 +264,6 @@ class ServingIndex(ServingRows):
         )
         self._queued_groups = found
         return changed
-
-    def _roles_of_queued(self) -> tuple[Role, ...]:
-        """The roles of a group that does not exist yet; all such groups share them."""
-        return tuple(
-            Role(
-                role.name,
-                role.replicas,
-                0,
-                tuple(
-                    queued_replica(role, ordinal, None, None, None, None, 0.0)
-                    for ordinal in range(min(role.replicas, MOST_QUEUED))
-                ),
-            )
-            for role in self.row.roles
-        )
 
     def _assemble(self) -> tuple[Group, ...]:
         groups = [node.value for node in self._order if node.value is not None]
@@ -382,6 +370,22 @@ def derive(
     for event in events:
         index.put_event(event)
     return index.derive(previous, now)
+
+
+def _queued_roles(context: GroupContext) -> tuple[Role, ...]:
+    """The roles of a group that does not exist yet; all such groups share them."""
+    return tuple(
+        Role(
+            role.name,
+            role.replicas,
+            0,
+            tuple(
+                queued_replica(role, ordinal, None, None, None, None, 0.0)
+                for ordinal in range(min(role.replicas, MOST_QUEUED))
+            ),
+        )
+        for role in context.roles
+    )
 
 
 def _rollout_pending(row: ModelServingRow) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MOST_QUEUED", "free_ordinals"]
 
-MOST_QUEUED = 1000
+MOST_QUEUED = 256
 """Queued groups, or queued replicas of a role, shown one by one: a mistyped million must not hang."""
 
 

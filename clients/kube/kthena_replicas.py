@@ -399,11 +399,19 @@ def derive_replica(
         passed * 100 // total,
         _since(node, phase, before, same, first, now),
         state is ControllerState.RUNNING or (same and before is not None and before.served),
+        node.cost,
+        before.created_seq if same and before is not None and before.created_seq else node.first_seq,
+        _deleting_seq(node) if phase is Phase.DELETING else None,
     )
     if node.value is not None and value == node.value:
         return node.value
     node.value = value
     return value
+
+
+def _deleting_seq(node: ReplicaNode) -> int | None:
+    """Arrival order of the first termination of any of its pods."""
+    return min((pod.term_seq for pod in node.pods.values() if pod.term_seq), default=None)
 
 
 def _shares_pod(node: ReplicaNode, before: RoleReplica) -> bool:

@@ -120,9 +120,7 @@ class Observed:
     def _serving(self, change: str, obj: Json) -> None:
         row = decode.model_serving(msgspec.json.encode(obj))
         if self._index is None:
-            self._index = kthena.ServingIndex(
-                "c", row, append_after_max=self._flavour is Flavour.V1_0
-            )
+            self._index = kthena.ServingIndex("c", row, append_after_max=self._flavour is Flavour.V1_0)
         else:
             self._index.put_row(row)
 

@@ -78,10 +78,12 @@ class Step:
             for pod in self.changed
         )
         groups = [(group.name, group.deleted is not None) for group in self.changed_groups]
+        roles = [(role.replicas, role.workers) for role in row.roles]
         return (
-            f"  +{self.now - objects.EPOCH:.1f}s x{row.replicas} {[(role.replicas, role.workers) for role in row.roles]}"
+            f"  +{self.now - objects.EPOCH:.1f}s x{row.replicas} {roles}"
             f" {row.rollout_type} {row.recovery_policy} {row.update_revision} partition {row.partition}"
-            f"{' ending' if row.deleted is not None else ''}: {pods} -{self.dropped} groups {groups} -{self.dropped_groups}"
+            f"{' ending' if row.deleted is not None else ''}: {pods} -{self.dropped}"
+            f" groups {groups} -{self.dropped_groups}"
         )
 
     def put_into(self, index: kthena.ServingIndex) -> None:
