@@ -22,7 +22,7 @@ from tui.dialogs.palette import Entry, PaletteDialog
 from tui.door import DataError, Door
 from tui.frames import Pace
 from tui.needs import Need
-from tui.palette import entries
+from tui.palette import entries, free_entry
 from tui.screens.base import ConsoleScreen
 from tui.screens.events import EventsScreen
 from tui.screens.fleet import FleetScreen
@@ -161,7 +161,9 @@ class Console(TerminalApp[int]):
 
     def action_command(self) -> None:
         """The palette."""
-        self.push_screen(PaletteDialog(self.session, tuple(entries(self, self.top))), self._run_entry)
+        known = tuple(entries(self, self.top))
+        dialog = PaletteDialog(self.session, known, lambda text: free_entry(self, text))
+        self.push_screen(dialog, self._run_entry)
 
     async def _run_entry(self, entry: Entry | None) -> None:
         if entry is not None and entry.reason is not None:
@@ -208,7 +210,7 @@ class Console(TerminalApp[int]):
         """Asks the cluster again what I may do."""
         self.session.recheck_rights()
         self.tell("rights are asked for again")
-        self.top.show_keys()
+        self.top.on_target()
 
     def action_mouse(self) -> None:
         """Mouse on or off."""

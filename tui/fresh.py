@@ -41,6 +41,8 @@ class Fresh:
     def __init__(self) -> None:
         self._seen: dict[WorkloadKey, Workload] = {}
         self._parts: dict[WorkloadKey, dict[str, float]] = {}
+        self._oldest: dict[WorkloadKey, float] = {}
+        """Of the parts of each workload: nothing of it fades before."""
         self._row: dict[WorkloadKey, float] = {}
 
     def take(self, workload: Workload, mono: float) -> None:
@@ -52,6 +54,7 @@ class Fresh:
         changed = _changed(before, workload)
         if changed:
             self._parts.setdefault(workload.key, {}).update(dict.fromkeys(changed, mono))
+            self._oldest.setdefault(workload.key, mono)
         if changed or before.phase != workload.phase or before.desired != workload.desired:
             self._row[workload.key] = mono
 
@@ -59,24 +62,22 @@ class Fresh:
         """The workload is gone."""
         self._seen.pop(key, None)
         self._parts.pop(key, None)
+        self._oldest.pop(key, None)
         self._row.pop(key, None)
 
     def expire(self, mono: float) -> frozenset[WorkloadKey]:
         """Drops what is older than two seconds; the workloads for which that shows."""
         faded: set[WorkloadKey] = set()
-        for key, at in list(self._row.items()):
-            if mono - at >= FRESH:
-                del self._row[key]
-                faded.add(key)
-        for key, parts in list(self._parts.items()):
-            kept = {name: at for name, at in parts.items() if mono - at < FRESH}
-            if len(kept) == len(parts):
-                continue
+        for key in [key for key, at in self._row.items() if mono - at >= FRESH]:
+            del self._row[key]
+            faded.add(key)
+        for key in [key for key, at in self._oldest.items() if mono - at >= FRESH]:
+            kept = {name: at for name, at in self._parts.pop(key).items() if mono - at < FRESH}
+            del self._oldest[key]
             faded.add(key)
             if kept:
                 self._parts[key] = kept
-            else:
-                del self._parts[key]
+                self._oldest[key] = min(kept.values())
         return frozenset(faded)
 
     def row(self, key: WorkloadKey) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -13,7 +14,9 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.bindings import action_of
 from tui.session import Session
 
-__all__ = ["entries"]
+__all__ = ["entries", "free_entry"]
+
+_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Host(Protocol):
@@ -47,6 +50,18 @@ def entries(host: Host, screen: ConsoleScreen) -> Iterator[Entry]:
     for workload in sorted(session.live.view.workloads):
         where = f"{plain(workload.kind)} in {plain(workload.namespace or '')}"
         yield Entry(plain(workload.name), where, _open(host, workload), at_once=False)
+
+
+def free_entry(host: Host, text: str) -> Entry | None:
+    """``ns NAME`` or ``ns NAME,NAME``: also namespaces of which nothing was seen, as with few rights."""
+    word, _, rest = text.partition(" ")
+    names = tuple(name.strip() for name in rest.split(",") if name.strip())
+    if word != "ns" or not names or names == ("all",):
+        return None
+    if not all(_NAMESPACE.fullmatch(name) for name in names):
+        return None
+    shown = ",".join(names)
+    return Entry(f"ns {shown}", "only these namespaces", _switch(host, None, names), at_once=False)
 
 
 def _runner(screen: ConsoleScreen, action: str) -> Callable[[], Any]:

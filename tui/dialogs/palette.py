@@ -78,10 +78,17 @@ class PaletteDialog(Dialog[Entry]):
     PaletteDialog ChoiceList { max-height: 55vh; margin-top: 1; }
     """
 
-    def __init__(self, session: Session, entries: Sequence[Entry]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        entries: Sequence[Entry],
+        free: Callable[[str], Entry | None] = lambda text: None,
+    ) -> None:
+        """``free`` makes an entry of a text that is in no table, such as a namespace nobody has seen."""
         super().__init__(session)
         self._entries = tuple(entries)
-        self._found = found(self._entries, "")
+        self._free = free
+        self._found = self._find("")
         self.list = ChoiceList(session.look, self._choices(), label=24)
 
     def compose(self) -> ComposeResult:
@@ -112,8 +119,15 @@ class PaletteDialog(Dialog[Entry]):
         event.stop()
         self._look_for(event.value)
 
+    def _find(self, query: str) -> list[Entry]:
+        hits = found(self._entries, query)
+        free = self._free(query.strip())
+        if free is not None and all(free.text.lower() != entry.text.lower() for entry in hits):
+            hits.insert(0, free)
+        return hits
+
     def _look_for(self, query: str) -> None:
-        self._found = found(self._entries, query)
+        self._found = self._find(query)
         self.list.at = 0
         self.list.put(self._choices())
         self.list.refresh(layout=True)
@@ -135,7 +149,7 @@ class PaletteDialog(Dialog[Entry]):
         event.stop()
         at = self.list.at
         if event.value.strip():
-            now = found(self._entries, event.value)
+            now = self._find(event.value)
             if [entry.text for entry in now] != [entry.text for entry in self._found]:
                 self._found, at = now, 0
         if not self._found:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
+from textual.events import Click
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
@@ -102,6 +104,10 @@ class ConsoleScreen(Screen[None]):
         )
         self.query_one("#keys", KeyLine).show(hints, self.session.door.now())
 
+    def on_target(self) -> None:
+        """The cursor is on something else, or what may be done to it has to be asked again."""
+        self.show_keys()
+
     def enabled(self, action: str) -> bool:
         """Whether an action is possible now; the menu says why not."""
         return self.why_not(action) is None
@@ -141,6 +147,16 @@ class ConsoleScreen(Screen[None]):
         if reason:
             self.say(reason)
         return reason is None
+
+    @on(Click, "#status")
+    async def _status_clicked(self) -> None:
+        """Where the data comes from."""
+        await self.run_action("app.sources")
+
+    @on(Click, "#needs")
+    def _needs_clicked(self) -> None:
+        """To what needs a person."""
+        self.action_next()
 
     # Keys that every screen has
 

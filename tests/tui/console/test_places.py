@@ -54,6 +54,22 @@ async def test_the_command_line_finds_also_what_is_typed_ahead(door: ScriptedDoo
         assert isinstance(seen.app.screen.query_one("Input").value, str)  # type: ignore[attr-defined]
 
 
+async def test_namespaces_that_nobody_has_seen_can_be_named(door: ScriptedDoor) -> None:
+    async with console(door) as seen:
+        await seen.press("colon", *"ns", "space", *"team-a,team-b", "enter")
+        await until(lambda: "switch None ('team-a', 'team-b')" in door.asked)
+        await seen.press("colon", *"ns", "space", *"NOT_A_NAME", "enter")
+        await seen.sees("nothing is called ns NOT_A_NAME")
+
+
+async def test_clicks_lead_to_the_sources_and_to_trouble(door: ScriptedDoor) -> None:
+    async with console(door) as seen:
+        await seen.pilot.click("#needs")
+        assert seen.said == "nothing needs you"
+        await seen.pilot.click("#status")
+        await seen.sees("sources of prod-eu")
+
+
 async def test_another_context_starts_anew(door: ScriptedDoor) -> None:
     async with console(door) as seen:
         await seen.press("slash", *"qwen", "enter")
