@@ -1,0 +1,78 @@
+"""The console as its user starts it, in a real terminal, and what a person does there."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.support.pty import Terminal
+
+__all__ = ["DIALOG", "confirm", "console", "dialog_open", "watched"]
+
+DIALOG = "- Scale "
+"""In the frame of the scale dialog, whatever it scales."""
+
+_HELD = 0.35
+"""Seconds that a plan must have been on the screen before Enter counts, and a little more."""
+
+
+def console(
+    home: Path,
+    *words: str,
+    columns: int = 120,
+    lines: int = 36,
+    env: Mapping[str, str] | None = None,
+    program: tuple[str, ...] = ("-P", "-m", "tui"),
+) -> Terminal:
+    """``servegrid words…`` with a home of its own. Use it as a context manager."""
+    environ = {"HOME": str(home), **(env or {})}
+    return Terminal([sys.executable, *program, *words], columns, lines, env=environ)
+
+
+def dialog_open(terminal: Terminal) -> bool:
+    """Whether the scale dialog is on the screen."""
+    return terminal.find(DIALOG)
+
+
+def confirm(terminal: Terminal, typed: str = "") -> None:
+    """Waits for the server's word on the plan, types as fast as hands do, presses Enter once it counts.
+
+    Enter is pressed again only where the dialog says that it came too early, as a person would.
+    """
+    terminal.wait("the server's dry run accepts it")
+    for _ in range(5):
+        for key in typed:
+            terminal.send(key)
+            time.sleep(_HELD / 2)
+        time.sleep(_HELD)
+        terminal.send("\r")
+        terminal.wait(lambda: not dialog_open(terminal) or terminal.find("not sent:"))
+        if not dialog_open(terminal):
+            return
+    raise AssertionError("never confirmed:\n" + "\n".join(terminal.text()))
+
+
+def watched(
+    terminal: Terminal,
+    line: str,
+    until: Callable[[], bool] | str,
+    *,
+    deadline: float = 20.0,
+) -> list[str]:
+    """What stood in the lines that match ``line``, each time it was different, until the words are there."""
+    pattern = re.compile(line)
+    seen: list[str] = []
+    end = time.monotonic() + deadline
+    while True:
+        text = terminal.text()
+        now = "\n".join(found for found in text if pattern.search(found))
+        if now and (not seen or seen[-1] != now):
+            seen.append(now)
+        if any(until in found for found in text) if isinstance(until, str) else until():
+            return seen
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline} s for {until!r} on:\n" + "\n".join(text))
+        time.sleep(0.005)
