@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from typing import Any, ClassVar
 
 import rich
@@ -35,12 +34,7 @@ from tui.terminal.app import TerminalApp
 from tui.terminal.driver import TerminalDriver
 from widgets.theme import DARK, LIGHT, textual_theme
 
-__all__ = ["Console", "ConsoleOptions", "mouse_default", "run_console"]
-
-
-def mouse_default(environ: Mapping[str, str]) -> bool:
-    """Off over SSH and in tmux, where reports are slow and the terminal's own selection is wanted."""
-    return not any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "TMUX", "STY"))
+__all__ = ["Console", "ConsoleOptions", "run_console"]
 
 
 class Console(TerminalApp[int]):
@@ -278,5 +272,5 @@ class Console(TerminalApp[int]):
 def run_console(door: Door, options: ConsoleOptions, *, typed_ahead: bytes = b"") -> int:
     """Runs the console until it is left; the exit code for the command line."""
     app = Console(door, options, typed_ahead=typed_ahead)
-    result = app.run(mouse=options.mouse and mouse_default(os.environ))
+    result = app.run(mouse=options.mouse)
     return result if result is not None else app.return_code or 0

@@ -5,22 +5,13 @@ Keys repaint at once and are not paced; this is only about data ticks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+__all__ = ["FLOOR_FPS", "Pace"]
 
-__all__ = ["FLOOR_FPS", "LOCAL_FPS", "SSH_FPS", "Pace", "default_fps"]
-
-LOCAL_FPS = 20
-SSH_FPS = 10
 FLOOR_FPS = 2
 BACKLOG_LIMIT = 2
 """Writes waiting for the terminal; with more, a frame would only queue behind them."""
 _CALM_SECONDS = 1.0
 """So long must nothing be waiting before the pace goes up again."""
-
-
-def default_fps(environ: Mapping[str, str]) -> int:
-    """20 ticks a second at hand, 10 over SSH."""
-    return SSH_FPS if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY") else LOCAL_FPS
 
 
 class Pace:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from tui.frames import FLOOR_FPS, LOCAL_FPS, SSH_FPS, Pace, default_fps
+from tui.frames import FLOOR_FPS, Pace
 
 
 def _ticks(pace: Pace, start: float, seconds: float, backlog: int) -> int:
     """Ticks of a timer at the full pace, and how many of them draw."""
     return sum(pace.due(start + index / 20, backlog) for index in range(int(seconds * 20)))
-
-
-def test_slower_over_ssh() -> None:
-    assert default_fps({}) == LOCAL_FPS
-    assert default_fps({"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}) == SSH_FPS
 
 
 def test_every_tick_draws_while_the_terminal_keeps_up() -> None:

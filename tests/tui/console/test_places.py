@@ -11,7 +11,6 @@ from clients.serving.workload import Workload
 from tests.support import fleets
 from tests.support.console import Driven, console, until
 from tests.support.scripted_door import ScriptedDoor, live_source
-from tui.app import mouse_default
 from tui.screens.fleet import FleetScreen
 from tui.screens.sources import SourcesScreen
 from tui.screens.workload import WorkloadScreen
@@ -119,12 +118,6 @@ async def test_login_mouse_and_suspend_do_not_break_what_is_shown(
         assert "login" in door.asked
         await seen.press("M", "ctrl+z")
         await seen.sees("model-000")
-
-
-def test_the_mouse_is_off_where_it_hurts() -> None:
-    assert mouse_default({})
-    assert not mouse_default({"SSH_CONNECTION": "x"})
-    assert not mouse_default({"TMUX": "x"})
 
 
 async def test_help_is_a_page_that_can_be_searched(door: ScriptedDoor) -> None:
