@@ -36,7 +36,7 @@ def is_deleting(
         return True
     if context.role_rollout or _evicted(node):
         return False
-    return outdated or (len(node.replicas) > 1 and not _shrinks_to_nothing(context))
+    return outdated or _all_at_once(node, context)
 
 
 def _evicted(node: GroupNode) -> bool:
@@ -44,8 +44,13 @@ def _evicted(node: GroupNode) -> bool:
     return all(pod.status_reason for replica in node.replicas.values() for pod in replica.pods.values())
 
 
-def _shrinks_to_nothing(context: GroupContext) -> bool:
-    return not any(role.replicas for role in context.roles)
+def _all_at_once(node: GroupNode, context: GroupContext) -> bool:
+    """Several role replicas go together, though their roles are still wanted."""
+    wanted = sum(role.replicas for role in context.roles)
+    if context.recovery == "ServingGroupRecreate":
+        # Some may be gone already: the first pod that failed is what made the whole group go.
+        return wanted > 1
+    return wanted > 0 and len(node.replicas) > 1
 
 
 class _Census:

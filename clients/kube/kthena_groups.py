@@ -64,7 +64,7 @@ def derive_group(node: GroupNode, before: Group | None, context: GroupContext, n
         _deleting_seq(node, past) if deleting else None,
     )
     node.dirty = False
-    node.whole = state is ControllerState.RUNNING and _whole(node)
+    node.whole = state is ControllerState.RUNNING and _whole(node, roles)
     if node.value is not None and roles is node.value.roles and value == node.value:
         return node.value
     node.value = value
@@ -460,8 +460,10 @@ def _deleting_seq(node: GroupNode, past: Group | None) -> int | None:
     return min(terms, default=None)
 
 
-def _whole(node: GroupNode) -> bool:
-    """Running by each pod's own word too."""
+def _whole(node: GroupNode, roles: tuple[Role, ...]) -> bool:
+    """Running by each pod's own word too, and no pod missing."""
+    if len(node.replicas) < sum([role.desired for role in roles]):
+        return False
     for item in node.replicas.values():
         if item.context is not None and item.live_ready < item.context.need:
             return False

@@ -84,7 +84,8 @@ def gang_sentence(message: str, minimum: int | None, phase: str) -> str:
     if where is not None:
         detail = unschedulable_sentence(message[where.start() :], 0)
     else:
-        detail = message[:300] if message else f"PodGroup is {phase or 'not yet seen by the scheduler'}"
+        rest = _GANG.sub("", message, count=1).strip(" :")
+        detail = rest[:300] if rest else f"PodGroup is {phase or 'not yet seen by the scheduler'}"
     if found is not None:
         return f"{all_at_once}, {found[1]} of {found[2]} fit nowhere: {detail}"[:400]
     return f"{all_at_once}: {detail}"[:400]

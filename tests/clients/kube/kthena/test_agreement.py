@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import pytest
 
+from clients.embedded.apiserver.objects import Json
 from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.faults import Fault, FaultKind
 from clients.embedded.servings import Role
@@ -55,12 +56,11 @@ def scale_role(world: Observed) -> None:
 
 
 def scale_both(world: Observed) -> None:
-    world.edit(
-        lambda obj: (
-            obj["spec"].update(replicas=3),
-            obj["spec"]["template"]["roles"][-1].update(replicas=3),
-        )
-    )
+    def change(obj: Json) -> None:
+        obj["spec"]["replicas"] = 3
+        obj["spec"]["template"]["roles"][-1]["replicas"] = 3
+
+    world.edit(change)
     world.live(1)
     world.until(world.settled(3))
 
@@ -181,7 +181,7 @@ def test_the_cause_of_a_rollout_and_of_a_recovery_is_told() -> None:
         ({}, crash, Cause.RECOVERY),
         ({"recovery": "ServingGroupRecreate"}, crash, Cause.RECOVERY),
     ):
-        world = Observed(Flavour.HEAD, 2, WITH_WORKERS, nodes=10, **policy)  # type: ignore[arg-type]
+        world = Observed(Flavour.HEAD, 2, WITH_WORKERS, nodes=10, **policy)
         world.live(2)
         script(world)
         causes = {group.cause for value in world.values for group in value.groups}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -197,8 +195,7 @@ def test_any_rows_give_a_value_and_the_same_again(
     row: ModelServingRow, found: list[PodRow], groups: list[PodGroupRow], hints: list[EventRow]
 ) -> None:
     now = 1.75e9
-    args: tuple[Any, ...] = (found, groups, hints)
-    value = kthena.derive(row, *args, None, now)
+    value = kthena.derive(row, found, groups, hints, None, now)
     check_sound(value, row.recovery_policy)
-    assert kthena.derive(row, *args, value, now) == value
-    assert kthena.derive(row, *args, None, now) == value
+    assert kthena.derive(row, found, groups, hints, value, now) == value
+    assert kthena.derive(row, found, groups, hints, None, now) == value
