@@ -339,9 +339,8 @@ def broken_objects(draw: st.DrawFn) -> tuple[str, bytes]:
         body["spec"] = {**body["spec"], "containers": [needs(requests={GPU: "1"})]}
     broken = _broken(body, draw, draw(st.sampled_from([5, 30])))
     if isinstance(broken, dict):
-        broken["metadata"] = {**_broken(meta, draw, 30)} if draw(st.booleans()) else meta
-        if isinstance(broken["metadata"], dict):
-            broken["metadata"] |= {"name": "n", "uid": "u"}
+        odd = {key: _broken(value, draw, 30) for key, value in meta.items()} if draw(st.booleans()) else meta
+        broken["metadata"] = odd | {"name": "n", "uid": "u"}
     return kind, msgspec.json.encode(broken)
 
 
@@ -354,7 +353,7 @@ def test_wrong_types_anywhere_cost_only_the_field(case: tuple[str, bytes]) -> No
     except decode.DecodeFailure:
         assert not isinstance(msgspec.json.decode(body), dict)
     else:
-        assert row.uid == "u"
+        assert getattr(row, "uid", None) == "u"
 
 
 def test_a_field_of_the_wrong_type_leaves_the_rest() -> None:
