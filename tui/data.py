@@ -280,7 +280,8 @@ class Data:
         try:
             while not (reading.done() and queue.empty()):
                 try:
-                    batch = await asyncio.wait_for(queue.get(), _STEP)
+                    async with asyncio.timeout(_STEP):
+                        batch = await queue.get()
                 except TimeoutError:
                     continue
                 for text in batch:

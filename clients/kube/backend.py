@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -230,10 +231,9 @@ class KubeBackend:
         """Derives and hands on, at most once a tick, whatever was touched since."""
         told: tuple[SourceStatus, ...] = ()
         while True:
-            try:
-                await asyncio.wait_for(self._touched.wait(), timeout=1.0)
-            except TimeoutError:
-                pass  # Time alone can change what is derived.
+            with contextlib.suppress(TimeoutError):  # Time alone can change what is derived.
+                async with asyncio.timeout(1.0):
+                    await self._touched.wait()
             self._touched.clear()
             sources = self.sources
             if sources != told:

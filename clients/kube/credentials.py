@@ -205,6 +205,10 @@ class ExecSpec(Struct, frozen=True):
     """``spec.cluster`` for the plugin, where the kubeconfig asks for it."""
 
 
+class _BadAnswerError(Exception):
+    """What is wrong with what a plugin printed, as the end of a sentence that begins with its name."""
+
+
 class ExecPlugin:
     """A client-go credential plugin, run when there is no usable credential, never once per request.
 
@@ -263,7 +267,10 @@ class ExecPlugin:
             raise self._not_started(error) from None
         if done.returncode != 0:
             raise self._error(f"ended with code {done.returncode}")
-        self._take(self._parse(done.stdout))
+        try:
+            self._take(self._parse(done.stdout))
+        except _BadAnswerError as error:
+            raise self._error(str(error)) from None
 
     def accepted(self) -> None:
         """The server took the credential: troubles are counted afresh."""
@@ -333,9 +340,9 @@ class ExecPlugin:
             raise self._error(self._failed)
         try:
             credential = self._parse(out)
-        except KubeError as error:
-            self._failed = error.message
-            raise
+        except _BadAnswerError as error:
+            self._failed = str(error)
+            raise self._error(self._failed) from None
         self._lifetime = credential.expires - clock.now() if credential.expires is not None else None
         self._take(credential)
         return credential
@@ -364,16 +371,16 @@ class ExecPlugin:
         return KubeError(line, kind=ErrorKind.LOGIN)
 
     def _parse(self, output: bytes) -> Credential:
-        """The credential in a plugin's ExecCredential; raises KubeError(kind=login) that never quotes it."""
+        """The credential in a plugin's ExecCredential; raises _BadAnswerError, which never quotes it."""
         try:
             body = json.loads(output)
         except ValueError:
-            raise self._error("printed no JSON") from None
+            raise _BadAnswerError("printed no JSON") from None
         if not isinstance(body, dict) or body.get("kind") != "ExecCredential":
-            raise self._error("printed no ExecCredential")
+            raise _BadAnswerError("printed no ExecCredential")
         if body.get("apiVersion") != self._spec.api_version:
             printed = plain(str(body.get("apiVersion")))
-            raise self._error(
+            raise _BadAnswerError(
                 f"printed apiVersion {printed}, the kubeconfig asks for {self._spec.api_version}"
             )
         status = body.get("status")
@@ -383,11 +390,11 @@ class ExecPlugin:
         )
         token = token.strip() if isinstance(token, str) else None
         if token and not token.isprintable():
-            raise self._error("printed a token with control characters")
+            raise _BadAnswerError("printed a token with control characters")
         if bool(certificate) != bool(key):
-            raise self._error("printed a client certificate without its key, or a key without certificate")
+            raise _BadAnswerError("printed a client certificate without its key, or a key alone")
         if not token and not certificate:
-            raise self._error("printed neither a token nor a client certificate")
+            raise _BadAnswerError("printed neither a token nor a client certificate")
         return Credential(
             authorization=f"Bearer {token}" if token else None,
             certificate=str(certificate).encode() if certificate else None,

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from clients.kube.access import Access
-from clients.kube.errors import KubeError
+from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.kthena_plan import DRY_RUN_PENDING, Rights
 from clients.kube.session import Session
 from clients.serving.backend import Result, Ticket
@@ -52,6 +52,10 @@ class KthenaWrites:
         except KubeError as error:
             if error.status is None:
                 raise
+            if error.kind is ErrorKind.FORBIDDEN:
+                right = Guard("right", Level.BLOCK, error.message)
+                kept = tuple(one for one in plan.guards if one.id not in ("right", DRY_RUN_PENDING.id))
+                return replace(plan, guards=(right, *kept))
             remedies = ("the counts have changed: look at them and plan again",)
             guard = Guard(
                 "dry-run",

@@ -44,7 +44,7 @@ class Money(Struct, frozen=True):
 
 
 class Eta(Struct, frozen=True):
-    """Seconds until done, learned from ``samples`` earlier times; ``None`` ranges are drawn as "no history"."""
+    """Seconds until done, learned from ``samples`` earlier times; no ``Eta`` is drawn as "no history"."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""A door with a script behind it: values of ``clients.serving``, and a clock that stands until it is moved."""
+"""A door with a script behind it: values of ``clients.serving``, and a clock that stands until moved."""
 
 from __future__ import annotations
 
