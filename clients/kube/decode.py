@@ -122,7 +122,7 @@ def _labels(labels: dict[str, str | None] | None) -> dict[str, str]:
     return kept
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=32768)
 def _labels_in(raw: bytes) -> dict[str, str]:
     """Labels as they stand in the JSON. Cached, so that rows of the same labels share them."""
     try:

@@ -30,6 +30,11 @@ __all__ = ["derive_group", "queued_group"]
 def derive_group(node: GroupNode, before: Group | None, context: GroupContext, now: float) -> Group:
     """The value of a group of which something exists; ``before`` is its last value, by name."""
     known = before is not None and before is node.value
+    if known and node.steady and (node.wake is None or node.wake > now):
+        assert before is not None
+        value = _derive_steady(node, before, context, now)
+        if value is not None:
+            return value
     touched = _survey(node, before, known, context, now)
     past = before if before is not None and _continues(node, before, context) else None
     outdated, old_template = _outdated(node, context)
@@ -64,11 +69,70 @@ def derive_group(node: GroupNode, before: Group | None, context: GroupContext, n
         _deleting_seq(node, past) if deleting else None,
     )
     node.dirty = False
-    node.whole = state is ControllerState.RUNNING and _whole(node, roles)
+    node.touched.clear()
+    node.whole = state is ControllerState.RUNNING and _whole(roles, context)
+    node.steady = (
+        phase is Phase.RUNNING
+        and node.live == node.count
+        and node.terms is not None
+        and not (old_template or node.strays or context.held or context.recovery == "None")
+    )
     if node.value is not None and roles is node.value.roles and value == node.value:
         return node.value
     node.value = value
     return value
+
+
+def _derive_steady(node: GroupNode, before: Group, context: GroupContext, now: float) -> Group | None:
+    """The short way for a group that runs on: pods lost or gained readiness. ``None`` if there is more to it.
+
+    The state is kept whatever the readiness, so only what shows it is built again.
+    """
+    assert node.terms is not None
+    if node.terms[0] is not context:
+        return None
+    hints = context.hints
+    hints.pod_group = node.pod_group
+    gpus, cost, wake = node.gpus, node.deletion_cost, node.wake
+    for replica in node.touched:
+        if replica.relabelled:
+            return None
+        gpus -= replica.gpus
+        cost -= replica.cost
+        survey(replica, context.by_name[replica.role].startup_probe, replica.value, hints, now)
+        if replica.live != replica.count or replica.errors:
+            return None
+        gpus += replica.gpus
+        cost += replica.cost
+        if replica.wake is not None and (wake is None or replica.wake < wake):
+            wake = replica.wake
+    roles = _roles_again(node, before.roles, node.touched, False, context.first, now)
+    node.gpus, node.deletion_cost, node.wake = gpus, cost, wake
+    node.dirty = False
+    node.touched.clear()
+    if roles is before.roles and gpus == before.gpus and cost == before.deletion_cost:
+        return before
+    node.whole = _whole(roles, context)
+    node.value = Group(
+        before.name,
+        before.ordinal,
+        before.phase,
+        before.controller_state,
+        roles,
+        _trouble(roles),
+        before.cause,
+        None,
+        100 if node.whole else _progress(node, roles, False),
+        before.since,
+        True,
+        before.revision,
+        before.outdated,
+        gpus,
+        cost,
+        before.created_seq,
+        before.deleting_seq,
+    )
+    return node.value
 
 
 def _by_id(before: Group | None) -> dict[str, RoleReplica]:
@@ -460,14 +524,9 @@ def _deleting_seq(node: GroupNode, past: Group | None) -> int | None:
     return min(terms, default=None)
 
 
-def _whole(node: GroupNode, roles: tuple[Role, ...]) -> bool:
+def _whole(roles: tuple[Role, ...], context: GroupContext) -> bool:
     """Running by each pod's own word too, and no pod missing."""
-    if len(node.replicas) < sum([role.desired for role in roles]):
-        return False
-    for item in node.replicas.values():
-        if item.context is not None and item.live_ready < item.context.need:
-            return False
-    return True
+    return all(role.ready >= role.desired for role in roles[: len(context.roles)])
 
 
 def queued_group(

@@ -45,6 +45,7 @@ class ServingIndex(ServingRows):
         self.cluster = cluster
         self._order: list[GroupNode] = []
         self._ghosts = False
+        self._ready = self._gpus = 0
         self._warnings: tuple[str, ...] = ()
         self._context: GroupContext | None = None
         self._last: Workload | None = None
@@ -60,7 +61,7 @@ class ServingIndex(ServingRows):
 
     @property
     def wake(self) -> float | None:
-        """Cluster time at which ``derive`` may tell something new although nothing arrives."""
+        """Cluster time from which on ``derive`` may tell something new although nothing arrives."""
         return self._wake
 
     # -- value out
@@ -227,17 +228,23 @@ class ServingIndex(ServingRows):
     def _derive_groups(
         self, befores: dict[str, Group], context: GroupContext, now: float, *, due: bool
     ) -> bool:
+        """Builds the touched groups anew; says whether any came out different."""
         changed = False
-        nodes = self._groups.values() if self._all_dirty or due else list(self._dirty_groups.values())
+        every = self._all_dirty or self._regroup or due
+        nodes = self._groups.values() if every else self._dirty_groups.values()
         for node in nodes:
             if node.dirty or (node.wake is not None and node.wake <= now):
-                old = node.value
+                old, whole, gpus = node.value, node.whole, node.gpus
                 changed |= derive_group(node, befores.get(node.name), context, now) is not old
-        wake: float | None = None
-        for node in self._groups.values():
-            if node.wake is not None and (wake is None or node.wake < wake):
-                wake = node.wake
-        self._wake = wake
+                self._ready += node.whole - whole
+                self._gpus += node.gpus - gpus
+                if node.wake is not None and (self._wake is None or node.wake < self._wake):
+                    self._wake = node.wake
+        if every:
+            self._ready = sum([node.whole for node in self._groups.values()])
+            self._gpus = sum([node.gpus for node in self._groups.values()])
+            wakes = [node.wake for node in self._groups.values() if node.wake is not None]
+            self._wake = min(wakes, default=None)
         return changed
 
     def _queued(self, befores: dict[str, Group], context: GroupContext, now: float) -> bool:
@@ -276,10 +283,6 @@ class ServingIndex(ServingRows):
         row = self.row
         ending = row.deleted is not None
         phase, cause = phase_and_cause(groups, row.replicas, ending=ending)
-        ready = gpus = 0
-        for node in self._order:
-            ready += node.whole
-            gpus += node.gpus
         if self._row_dirty:
             self._specs = role_specs(row)
             self._owner = owner_of(row)
@@ -297,7 +300,7 @@ class ServingIndex(ServingRows):
             self._key,
             row.uid,
             row.replicas,
-            ready,
+            self._ready,
             phase,
             groups,
             self._specs,
@@ -311,7 +314,7 @@ class ServingIndex(ServingRows):
             replicas_manager=row.replicas_manager,
             endpoint=endpoint,
             in_rotation=rotation,
-            gpus=gpus,
+            gpus=self._gpus,
             warnings=self._warnings,
             labels=self._labels,
         )

@@ -62,8 +62,10 @@ class GroupNode:
         "replicas",
         "revision",
         "roles",
+        "steady",
         "strays",
         "terms",
+        "touched",
         "value",
         "wake",
         "whole",
@@ -87,6 +89,10 @@ class GroupNode:
         """Some pods belong to a role that is not in the spec any more."""
         self.terms: tuple[object, ...] | None = None
         """What its role replicas were last derived under."""
+        self.steady = False
+        """It ran at the last value, and since then only pods have changed, none came or went."""
+        self.touched: list[ReplicaNode] = []
+        """Role replicas with changed pods, while it is steady."""
         self.wake: float | None = None
         self.whole = False
         """Every wanted pod is there and ready."""
@@ -94,6 +100,7 @@ class GroupNode:
     def forget(self) -> None:
         """Everything in it is to be derived again."""
         self.dirty = True
+        self.steady = False
         for node in self.replicas.values():
             node.forget()
 

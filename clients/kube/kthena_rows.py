@@ -113,6 +113,10 @@ class ServingRows:
         if pod.deleted is not None and not pod.term_seq:
             self._unterminated.append(pod)
         self._seq = max(self._seq, pod.seq, pod.term_seq)
+        if home is None:
+            group.steady = False
+        elif not replica.dirty:
+            group.touched.append(replica)
         replica.put(pod, index)
         self._touched = group.dirty = True
         self._dirty_groups[group.name] = group
@@ -165,6 +169,7 @@ class ServingRows:
             self._touched = True
             replica.forget()
             group.dirty = True
+            group.steady = False
             self._dirty_groups[group.name] = group
 
     def put_endpoints(self, row: EndpointSliceRow) -> None:
@@ -190,6 +195,7 @@ class ServingRows:
                 self._touched = True
                 replica.forget()
                 group.dirty = True
+                group.steady = False
                 self._dirty_groups[group.name] = group
 
     # -- places
@@ -230,6 +236,7 @@ class ServingRows:
             del group.replicas[replica.id]
             group.roles = group.terms = None
         group.dirty = True
+        group.steady = False
         self._dirty_groups[group.name] = group
         self._tidy(group)
 
