@@ -1,0 +1,85 @@
+"""The roles in deploy/rbac.yaml suffice: the embedded API enforces exactly them, and nothing is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clients.embedded.api import serve
+from clients.embedded.apiserver.access import Account, Grant, Identity
+from clients.embedded.command import application
+from tests.support.simworld import NAMESPACE, World
+
+RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
+
+Run = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
+
+
+def grants(*roles: str) -> tuple[Grant, ...]:
+    found = {role["metadata"]["name"]: role["rules"] for role in yaml.safe_load_all(RBAC.read_text())}
+    rules = [rule for role in roles for rule in found[role]]
+    return tuple(
+        Grant(tuple(rule["verbs"]), tuple(rule["apiGroups"]), tuple(rule["resources"])) for rule in rules
+    )
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> AsyncIterator[Run]:
+    """Runs a command as the holder of a token; gives its exit code and its JSON."""
+    world = World().grown(groups=2)
+    viewer, operator = "servegrid-viewer", "servegrid-operator"
+    accounts = {"sees": grants(viewer), "scales": grants(viewer, operator)}
+    identity = Identity(
+        {token: Account(token, grants=given) for token, given in accounts.items()}, Account("nobody")
+    )
+    runner, port = await serve(application(world.cluster, identity), 0)
+    named: dict[str, list[dict[str, Any]]] = {"contexts": [], "users": []}
+    for token in accounts:
+        named["users"].append({"name": token, "user": {"token": token}})
+        named["contexts"].append({"name": token, "context": {"cluster": "here", "user": token}})
+    cluster = {"name": "here", "cluster": {"server": f"http://127.0.0.1:{port}"}}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "clusters": [cluster], **named}))
+
+    async def command(token: str, *words: str) -> tuple[int, dict[str, Any]]:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "tui", *words, "-o", "json"),
+            *("--context", token, "--kubeconfig", str(kubeconfig)),
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+        )
+        out, _ = await child.communicate()
+        assert child.returncode is not None
+        return child.returncode, json.loads(out)
+
+    yield command
+    await runner.cleanup()
+
+
+async def test_the_viewer_sees_everything_and_changes_nothing(run: Run) -> None:
+    code, found = await run("sees", "get")
+    assert code == 0
+    assert {source["state"] for source in found["sources"]} <= {"live", "absent"}, found["sources"]
+    assert not found["sources"][0]["cluster"].startswith("server-"), "the cluster is known by its uid"
+    (workload,) = found["workloads"]
+    assert workload["ready"] == 2
+    code, found = await run("sees", "scale", f"{NAMESPACE}/chat", "--replicas", "3", "--dry-run")
+    assert code == 5
+    assert found["plan"]["order_known"], "those who may not read definitions learn the version from OpenAPI"
+    assert found["plan"]["capacity"]["free"] is not None
+
+
+async def test_the_operator_scales_groups_and_roles(run: Run) -> None:
+    words = ("scale", f"{NAMESPACE}/chat", "--replicas", "3", "--role", "decode=2", "--yes")
+    code, found = await run("scales", *words, "--dry-run")
+    assert (code, found["sent"]) == (0, None)
+    code, found = await run("scales", *words)
+    assert (code, found["sent"]["result"]) == (0, "accepted")
