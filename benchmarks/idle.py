@@ -7,21 +7,25 @@ import time
 
 from benchmarks.cluster import embedded
 from benchmarks.result import Result
-from benchmarks.terminal import console, cpu_seconds
+from benchmarks.terminal import cpu_seconds
+from tests.support.pty import Terminal
 
 _SECONDS = 60
 
 
 def main() -> int:
     """Prints both bars; 1 if one is missed."""
-    with embedded("default", speed=0) as cluster, console(cluster.kubeconfig) as run:
+    with (
+        embedded("default", speed=0) as cluster,
+        Terminal.python("-m", "tui", "--kubeconfig", cluster.kubeconfig) as terminal,
+    ):
+        terminal.wait("▸", 30)
         time.sleep(5)
-        run.terminal.keep = False
-        sent, used = run.terminal.bytes, cpu_seconds(run.terminal.process.pid)
+        terminal.keep = False
+        sent, used = terminal.bytes, cpu_seconds(terminal.process.pid)
         time.sleep(_SECONDS)
-        rate = (run.terminal.bytes - sent) / _SECONDS
-        share = (cpu_seconds(run.terminal.process.pid) - used) / _SECONDS
-        run.leave()
+        rate = (terminal.bytes - sent) / _SECONDS
+        share = (cpu_seconds(terminal.process.pid) - used) / _SECONDS
     results = [
         Result("idle, to the terminal", f"{rate:.0f} B/s", "-", "-", "200 B/s", rate <= 200),
         Result("idle, processor", f"{share:.1%} of a core", "-", "-", "2 %", share <= 0.02),
