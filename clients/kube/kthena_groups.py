@@ -287,6 +287,9 @@ def _cause(
         return past.cause
     if past is not None and past.served:
         return Cause.RECOVERY
+    failing = any(item.cause is Cause.RECOVERY for role in roles for item in role.replicas)
+    if past is None and failing:
+        return Cause.RECOVERY
     return given or Cause.SCALE
 
 
@@ -323,7 +326,7 @@ def _since(
     found: float | None = None
     if phase is Phase.RUNNING:
         found = max((item.ready_since or 0.0 for item in node.replicas.values()), default=0.0) or None
-    elif phase is Phase.CREATING and past is None:
+    elif phase is Phase.CREATING and past is None and not any(one.errors for one in node.replicas.values()):
         made = [item.first_created for item in node.replicas.values() if item.first_created is not None]
         found = min(made, default=None)
     elif phase is Phase.DELETING:

@@ -315,7 +315,7 @@ def _since(
     elif phase is Phase.DELETING:
         asked = [pod.deleted - (pod.grace or 0.0) for pod in node.pods.values() if pod.deleted]
         found = min(asked, default=None)
-    elif phase is Phase.CREATING and (before is None or not same):
+    elif phase is Phase.CREATING and (before is None or not same) and not node.errors:
         found = node.first_created
     if found is None:
         return None if first else now

@@ -515,3 +515,13 @@ def test_rotation_counts_the_service_in_front_and_not_the_headless_ones() -> Non
     assert value.endpoint == "http://qwen-chat.llm-prod.svc:8000"
     field.index.drop_endpoints("qwen-chat-abcde")
     assert field.derive().in_rotation is None
+
+
+@pytest.mark.parametrize("state", ["crash", "restarted", "failed"])
+def test_an_old_group_that_fails_at_first_sight_recovers_since_nobody_knows_when(state: str) -> None:
+    field = Field(replicas=1, roles=DECODE)
+    field.put(0, "decode", state=state, restarts=2, created=EPOCH - 864_000)
+    field.derive()
+    group, replica = field.group(0), field.replica(0, "decode-0")
+    assert (group.cause, replica.cause) == (Cause.RECOVERY, Cause.RECOVERY)
+    assert (group.since, replica.since) == (None, None)
