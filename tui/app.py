@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
-import rich
-import textual
 from rich.segment import Segments
-from rich.traceback import Traceback
 from textual.app import SuspendNotSupported
 from textual.binding import BindingType
+from textual.dom import DOMNode
+from textual.events import Event, Key
 from textual.screen import Screen
 
 from clients.serving.keys import WorkloadKey
@@ -60,6 +60,7 @@ class Console(TerminalApp[int]):
         self.session.visit = self.visit
         self.pace = Pace(self.options.fps)
         self.fleet_screen = FleetScreen(self.session)
+        self._meant_for: WeakKeyDictionary[Key, DOMNode] = WeakKeyDictionary()
         self._bindings.key_to_bindings.pop("ctrl+q", None)
 
     # Life
@@ -82,9 +83,30 @@ class Console(TerminalApp[int]):
 
     def _fatal_error(self) -> None:
         """A crash report names lines of code; values of variables may be secrets, and stay out of it."""
+        # Only a crash needs these, and they cost a tenth of the start.
+        import rich
+        import textual
+        from rich.traceback import Traceback
+
         report = Traceback(show_locals=False, width=100, suppress=[textual, rich])
         self._exit_renderables.append(Segments(self.console.render(report, self.console.options)))
         self._close_messages_no_wait()
+
+    async def on_event(self, event: Event) -> None:
+        """A key goes to what the keys before it have opened, not to what was there when it was read.
+
+        Textual 8.2 hands every key on at once, so that those typed ahead of a dialog come back unused from
+        the screen below it, and would be lost: of ``:ns llm`` and Enter only the Enter would count.
+        """
+        if not isinstance(event, Key):
+            await super().on_event(event)
+            return
+        meant = self.focused or self.screen
+        if event.is_forwarded and self._meant_for.pop(event, meant) is not meant:
+            event = Key(event.key, event.character)
+            event.set_sender(self)
+        self._meant_for[event] = meant
+        await super().on_event(event)
 
     # Data
 

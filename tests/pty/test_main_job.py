@@ -116,6 +116,21 @@ def test_enter_that_comes_with_the_plus_sends_nothing(cluster: Cluster, tmp_path
         assert cluster.replicas("deepseek-r1") == before
 
 
+def test_what_is_typed_ahead_goes_to_what_it_was_meant_for(cluster: Cluster, tmp_path: Path) -> None:
+    """All keys come in one piece: none is lost, and none acts on the screen below."""
+    with console(tmp_path, "--kubeconfig", str(cluster.kubeconfig)) as terminal:
+        terminal.wait("12 workloads")
+        terminal.send(":sources\r")
+        terminal.wait("what is shown holds")
+        terminal.send("\x1b")
+        terminal.wait("Enter open")
+        terminal.send("/coder\r")
+        terminal.wait("11 hidden")
+        terminal.send("\re")
+        terminal.wait("events  ")
+        assert terminal.find("qwen-coder")
+
+
 def test_a_pasted_yes_sends_nothing(cluster: Cluster, tmp_path: Path) -> None:
     before = cluster.replicas("deepseek-r1")
     with console(tmp_path, "--kubeconfig", str(cluster.kubeconfig)) as terminal:

@@ -106,7 +106,7 @@ class PaletteDialog(Dialog[Entry]):
 
     def on_mount(self) -> None:
         """The keys go into the line."""
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     def _choices(self) -> list[Choice]:
         return [

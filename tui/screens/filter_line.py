@@ -58,7 +58,7 @@ class FilterLine(Horizontal):
     def open(self) -> None:
         """Takes the keys."""
         self.set_class(True, "-on")
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))
 
     def clear(self) -> None:
         """No filter any more."""
