@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.kthena_order import schema_fields
-from clients.kube.resources import ResourceSpec, Scope
+from clients.kube.resources import ResourceSpec, Scope, in_path
 from clients.kube.session import Session
 
 __all__ = ["Served", "collection", "kthena_schema", "serves"]
@@ -76,7 +76,7 @@ async def serves(session: Session, spec: ResourceSpec) -> Served | None:
 
 def collection(served: Served, spec: ResourceSpec, namespace: str | None) -> str:
     """The path of a resource's list, in one namespace or in all."""
-    inside = f"/namespaces/{namespace}" if namespace and spec.scope is Scope.NAMESPACED else ""
+    inside = f"/namespaces/{in_path(namespace)}" if namespace and spec.scope is Scope.NAMESPACED else ""
     return f"{served.path}{inside}/{spec.plural}"
 
 

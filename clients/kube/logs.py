@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from clients.kube.resources import in_path
 from clients.kube.session import Session
 
 __all__ = ["tail"]
@@ -27,7 +28,7 @@ async def tail(
     Lines are as printed, without their line feed: hostile until passed through ``plain``. Raises KubeError:
     the container has not started (kind invalid), is gone, may not be read, or the connection broke.
     """
-    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+    path = f"/api/v1/namespaces/{in_path(namespace)}/pods/{in_path(pod)}/log"
     params: dict[str, str | int | bool] = {"tailLines": lines}
     if container:
         params["container"] = container

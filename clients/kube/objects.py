@@ -8,7 +8,7 @@ import msgspec
 
 from clients.kube.discovery import collection, serves
 from clients.kube.errors import ErrorKind, KubeError
-from clients.kube.resources import ResourceSpec
+from clients.kube.resources import ResourceSpec, in_path
 from clients.kube.session import Session
 
 __all__ = ["read_object"]
@@ -24,7 +24,7 @@ async def read_object(
     served = await serves(session, spec)
     if served is None:
         raise KubeError(f"{spec.plural}.{spec.group} is not installed", kind=ErrorKind.NOT_FOUND, sent=True)
-    path = f"{collection(served, spec, namespace)}/{name}"
+    path = f"{collection(served, spec, namespace)}/{in_path(name)}"
     try:
         found = msgspec.json.decode(await session.get(path))
     except msgspec.MsgspecError:

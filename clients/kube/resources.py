@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from urllib.parse import quote
 
 from msgspec import Struct
 
-__all__ = ["ResourceSpec", "Scope"]
+__all__ = ["ResourceSpec", "Scope", "in_path"]
+
+
+def in_path(name: str) -> str:
+    """A name from outside as one segment of a URL's path: it can neither end the path nor leave its place."""
+    return quote(name, safe="", errors="replace")
 
 
 class Scope(StrEnum):

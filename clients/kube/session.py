@@ -202,7 +202,7 @@ class Session:
     ) -> Reply:
         """A write, sent once and never again; raises KubeError, ``sent`` telling if it may have arrived."""
         credential = await self._credential()
-        what = f"{method} {path}"
+        what = _what(method, path)
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_LIMIT)
         try:
             response = await self._request(method, path, params, credential, limits, body, content_type)
@@ -242,7 +242,7 @@ class Session:
                 raise self._unauthorized(error) from None
             response = await self._opened(path, params, limits, newer)
         try:
-            yield Lines(response, f"GET {path}", idle, text=text)
+            yield Lines(response, _what("GET", path), idle, text=text)
         finally:
             response.close()
 
@@ -267,13 +267,13 @@ class Session:
             async with response:
                 return await response.read()
         except Exception as error:
-            raise self._broken(f"GET {path}", error, sent=True) from None
+            raise self._broken(_what("GET", path), error, sent=True) from None
 
     async def _opened(
         self, path: str, params: Params | None, limits: aiohttp.ClientTimeout, credential: Credential
     ) -> aiohttp.ClientResponse:
         """A response of status 2xx whose body is still to be read."""
-        what = f"GET {path}"
+        what = _what("GET", path)
         response = await self._request("GET", path, params, credential, limits)
         if 200 <= response.status < 300:
             self.config.credentials.accepted()
@@ -312,7 +312,7 @@ class Session:
                 _request_timeout=limits,
             )
         except Exception as error:
-            raise self._broken(f"{method} {path}", error, sent=_arrived(error)) from None
+            raise self._broken(_what(method, path), error, sent=_arrived(error)) from None
         if (date := response.headers.get("Date")) is not None:
             with contextlib.suppress(ValueError, TypeError):
                 self.clock.observe(parsedate_to_datetime(date).timestamp())
@@ -348,6 +348,15 @@ class Session:
             reason=error.reason,
             sent=error.sent,
         )
+
+
+_PATH = 200
+"""Characters of a path that are quoted in an error."""
+
+
+def _what(method: str, path: str) -> str:
+    """A request in an error's words. Of a very long path only the beginning, so that the reason is read."""
+    return f"{method} {path if len(path) <= _PATH else path[: _PATH - 1] + '…'}"
 
 
 def _text(value: str | int | bool) -> str:
