@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec.structs import replace
 
 from clients.clock import Clock
-from clients.kube.config import ClusterConfig, contexts, load
+from clients.kube.config import ClusterConfig, ContextInfo, contexts, load
 from clients.kube.errors import KubeError
 from clients.serving.backend import Ticket
 from clients.serving.changes import ReplicasChange
@@ -65,7 +65,7 @@ class Data:
         self._config = config
         self._clock = clock
         self._namespaces = start.scope(config)
-        self._infos = contexts(start.connect, environ=start.environ)
+        self._infos: tuple[ContextInfo, ...] = ()
         self._line: Line | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -115,6 +115,11 @@ class Data:
 
     async def _serve(self) -> None:
         """One context, until it is left."""
+        if not self._infos:
+            with suppress(
+                KubeError
+            ):  # It could be read a moment ago; without it there is no choice to offer.
+                self._infos = contexts(self._start.connect, environ=self._start.environ)
         from tui.line import Line  # The client libraries: half a second that the first frame does not wait.
 
         try:
@@ -193,6 +198,13 @@ class Data:
             raise DataError(error.message) from None
         except concurrent.futures.CancelledError:
             raise DataError("the connection was ended") from None
+        except Exception as error:
+            from tui.scaling import NotSent
+
+            if isinstance(error, NotSent):
+                raise DataError(f"nothing was sent: {error}") from None
+            # A fault of this program is said where somebody waits for the answer.
+            raise DataError(plain(f"a fault of this program ({type(error).__name__}: {error})")) from error
 
     def _workload(self, key: WorkloadKey) -> Workload:
         workload = self.fleet.view().workloads.get(key)
@@ -219,12 +231,7 @@ class Data:
 
     async def send(self, plan: ScalePlan, *, confirmed: str) -> Ticket:
         """Audit log, dry run, the write, its answer. ``confirmed`` is what was typed. Never sent twice."""
-        from tui.scaling import NotSent
-
-        try:
-            return await self._ask(lambda line: line.scaling.send(plan, typed=confirmed))
-        except NotSent as reason:
-            raise DataError(f"nothing was sent: {reason}") from None
+        return await self._ask(lambda line: line.scaling.send(plan, typed=confirmed))
 
     def undo(self, key: WorkloadKey) -> ReplicasChange | None:
         """The inverse of my last change to this workload."""

@@ -26,6 +26,7 @@ from clients.kube.kthena_guards import (
     webhook_guard,
 )
 from clients.kube.kthena_order import Move, OrderRule, predict_groups, predict_overshoot, predict_roles
+from clients.kube.resources import in_path
 from clients.kube.rows import ModelServingRow
 from clients.serving.changes import ReplicasChange
 from clients.serving.confirm import ScaleInWord, confirmation
@@ -199,11 +200,13 @@ def _steps(
 
 def _step(workload: Workload, move: Move, after: Count) -> Step:
     group_name, _, role_id = move.name.partition("/")
+    role = role_id.rpartition("-")[0]
+    spec = next((spec for spec in workload.role_specs if spec.name == role), None) if role_id else None
+    if spec is None:
+        group_name = move.name  # Whatever it may hold: no API server stores a name with a slash.
     group = next((group for group in workload.groups if group.name == group_name), None)
     kind = StepKind.CREATE if move.create else StepKind.DELETE
-    if role_id:
-        role = role_id.rpartition("-")[0]
-        spec = next(spec for spec in workload.role_specs if spec.name == role)
+    if spec is not None:
         replica = _replica(group, role_id)
         serving = not move.create and group is not None and replica is not None and _serves(group, replica)
         return Step(kind, move.name, 1 + spec.workers, spec.gpus_replica, serving, move.reason)
@@ -320,7 +323,8 @@ def _write(
     by_scale: bool,
 ) -> Write:
     version = row.api_version.rpartition("/")[2]
-    path = f"/apis/{_GROUP}/{version}/namespaces/{row.namespace}/modelservings/{row.name}"
+    inside = f"namespaces/{in_path(row.namespace)}"
+    path = f"/apis/{_GROUP}/{version}/{inside}/modelservings/{in_path(row.name)}"
     if not by_scale:
         note = None
         if patch and patch[0]["path"] == "/metadata/resourceVersion":

@@ -96,7 +96,7 @@ class ScaleDialog(Dialog[Ticket]):
     def on_mount(self) -> None:
         """Asks for the first plan at once."""
         self._ask_plan()
-        self._show()
+        self.call_after_refresh(self._show)
 
     def on_resize(self, event: Resize) -> None:
         """The plan's place follows the screen."""
