@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from rich.segment import Segments
 from textual.app import SuspendNotSupported
 from textual.binding import BindingType
 from textual.dom import DOMNode
@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
+from tui.crash import report
 from tui.dialogs.base import Dialog
 from tui.dialogs.choices import ALL, context_dialog, namespace_dialog, quit_dialog
 from tui.dialogs.palette import Entry, PaletteDialog
@@ -60,6 +61,7 @@ class Console(TerminalApp[int]):
         self.session.visit = self.visit
         self.pace = Pace(self.options.fps)
         self.fleet_screen = FleetScreen(self.session)
+        self._crash: str | None = None
         self._meant_for: WeakKeyDictionary[Key, DOMNode] = WeakKeyDictionary()
         self._bindings.key_to_bindings.pop("ctrl+q", None)
 
@@ -81,16 +83,21 @@ class Console(TerminalApp[int]):
         """Ends the data side with the screen."""
         await self.door.stop()
 
-    def _fatal_error(self) -> None:
-        """A crash report names lines of code; values of variables may be secrets, and stay out of it."""
-        # Only a crash needs these, and they cost a tenth of the start.
-        import rich
-        import textual
-        from rich.traceback import Traceback
-
-        report = Traceback(show_locals=False, width=100, suppress=[textual, rich])
-        self._exit_renderables.append(Segments(self.console.render(report, self.console.options)))
+    def _handle_exception(self, error: Exception) -> None:
+        """Ends with a report. Textual's own one names the values of variables, and those may be secrets."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+            self._crash = report(error)
         self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        """Once the terminal is the shell's again."""
+        if self._crash is not None:
+            sys.stderr.write(self._crash)
+            self._crash = None
+        super()._print_error_renderables()
 
     async def on_event(self, event: Event) -> None:
         """A key goes to what the keys before it have opened, not to what was there when it was read.

@@ -246,6 +246,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code)
     except KeyboardInterrupt:
         return int(Exit.INTERRUPTED)
+    except Exception as error:
+        crash = importlib.import_module("tui.crash")
+        sys.stderr.write(crash.report(error))
+        return int(Exit.FAILED)
 
 
 def _hand_over(words: list[str]) -> int:
