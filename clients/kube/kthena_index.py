@@ -326,7 +326,7 @@ class ServingIndex(ServingRows):
             pod.name
             for _, replica in self._places.values()
             for pod in replica.pods.values()
-            if replica.indexes[pod.uid] == 0
+            if pod.index == 0
         )
         return exposure(self._slices.values(), self.row.namespace, entries)
 

@@ -78,10 +78,10 @@ class ServingRows:
         if home is not None:
             group, replica = home
             old = replica.pods[pod.uid]
-            pod.seq, pod.term_seq = old.seq, old.term_seq
+            pod.seq, pod.term_seq, pod.index = old.seq, old.term_seq, old.index
             if _looks_the_same(old, pod):
                 return
-            index = replica.indexes[pod.uid]
+            index = old.index
             if old.labels != pod.labels:
                 place, _ = place_of(self.row.name, pod)
                 if place is None or place.group != group.name or place.role_id != replica.id:

@@ -87,6 +87,8 @@ class PodRow(Struct, gc=False):
     resource_version: str = ""
     seq: int = 0
     """Arrival order of the first sight of this uid; written by the index."""
+    index: int | None = None
+    """0 is the entry pod of its role replica, 1… are workers; written by the index."""
     term_seq: int = 0
     """Arrival order of the first sight of its termination; 0 while it lives."""
 
