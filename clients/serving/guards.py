@@ -22,8 +22,8 @@ class Guard(Struct, frozen=True):
     """One rule's word on one plan."""
 
     id: str
-    """Stable: ``right``, ``read-only``, ``current``, ``dry-run``, ``webhook``, ``gang``, ``owner``, ``driver``,
-    ``overshoot``, ``gpus``, ``operation``, ``stale``.
+    """Stable: ``right``, ``read-only``, ``current``, ``dry-run``, ``webhook``, ``gang``, ``owner``,
+    ``driver``, ``overshoot``, ``gpus``, ``operation``, ``stale``.
     """
     level: Level
     reason: str
