@@ -1,8 +1,8 @@
 """The console with a fault in it, to be run in a pty: ``broken_console.py WHERE words of the command line…``.
 
-WHERE is ``action`` (of the key M), ``worker`` (what that action has started), ``tick`` (each data tick since),
-``draw`` (the fleet's rows since) or ``command`` (before any screen). The error's own words hold hostile text
-and credentials, its variables hold a password.
+WHERE is ``action`` (of the key M), ``worker`` (what that action has started), ``tick`` (each data tick
+since), ``draw`` (the fleet's rows since) or ``command`` (before any screen). The error's own words hold
+hostile text and credentials, its variables hold a password.
 """
 
 from __future__ import annotations

@@ -67,6 +67,11 @@ class Hostile:
         self.url = ""
         self.refusal: Callable[[], web.Response] | None = None
         """Instead of answers to writes, where set."""
+        self.writes: list[str] = []
+        """Paths of the writes that came, those of dry runs left out."""
+        self.answer_writes = threading.Event()
+        """Until it is set, writes are done but not answered; dry runs are."""
+        self.answer_writes.set()
         self._told = 0
         self._inner = ""
         self._session: aiohttp.ClientSession | None = None
@@ -144,6 +149,9 @@ class Hostile:
         if request.query.get("watch"):
             return await self._watch(request, path)
         assert self._session is not None
+        real = request.method in ("PATCH", "PUT") and "dryRun" not in request.query
+        if real:
+            self.writes.append(path)
         kept = ("Accept", "Content-Type")
         async with self._session.request(
             request.method,
@@ -152,6 +160,8 @@ class Hostile:
             headers={name: request.headers[name] for name in kept if name in request.headers},
         ) as answer:
             body = await answer.read()
+            if real:
+                await asyncio.to_thread(self.answer_writes.wait)
             if "json" not in answer.headers.get("Content-Type", "") or "openapi" in path:
                 return web.Response(status=answer.status, body=body)
             value = json.loads(body)
