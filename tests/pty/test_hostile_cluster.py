@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -156,46 +155,6 @@ def _until_taken(terminal: Terminal) -> bool:
         return True
     terminal.send("\r")
     return False
-
-
-def test_no_byte_of_it_acts_on_any_screen(
-    hostile: tuple[Hostile, Path], harmless: tuple[Hostile, Path]
-) -> None:
-    """What is sent is of the same kinds as for ordinary names, and everything stays in its place."""
-    seen: dict[str, list[str]] = {}
-
-    def look(kubeconfig: Path, seen: dict[str, list[str]]) -> set[str]:
-        with console(kubeconfig.parent, "--kubeconfig", str(kubeconfig)) as terminal:
-
-            def visited(place: str) -> None:
-                seen[place] = terminal.text()
-                if place in ("choice of a pod", "menu", "scale dialog", "plan"):
-                    framed(terminal)
-                if place == "fleet":
-                    columned(terminal)
-
-            walk(terminal, visited)
-            assert terminal.process.poll() is None
-            assert terminal.screen.strange == []
-            assert "?1049" in terminal.screen.modes
-            found = kinds(bytes(terminal.raw))
-            terminal.send("q")
-            assert terminal.ended() == 0
-            return found
-
-    with ThreadPoolExecutor(2) as both:
-        told = {
-            "harmless": both.submit(look, harmless[1], {}),
-            "hostile": both.submit(look, hostile[1], seen),
-        }
-        sent = {name: found.result() for name, found in told.items()}
-    assert sent["hostile"] - sent["harmless"] == set()
-    assert not any(
-        kind.startswith(("\x1b]0", "\x1b]2;", "\x1b]52", "\x1b]8", "\x1bP")) for kind in sent["hostile"]
-    )
-    everything = "\n".join("\n".join(lines) for lines in seen.values())
-    for shown in ("␛[31m", "[red]x[/] [@click=app.quit]y[/]", "␛]52;c;b3duZWQ=", "模型服务", "␛P1$r0m"):
-        assert shown in everything, f"{shown} is to be seen as it is"
 
 
 def test_what_is_copied_goes_to_the_clipboard_as_data(hostile: tuple[Hostile, Path], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from tests.support.pty import Terminal
-from tui.terminal.driver import HUNG_UP, MOST_WAITING
+from tui.terminal.driver import HUNG_UP
 
 _APP = ("-m", "tests.support.demo_app")
 
@@ -94,29 +94,6 @@ def test_a_plain_stop_and_go_on_repairs_the_screen_and_keys_count_once() -> None
         terminal.wait("count 1")
         terminal.settled()
         assert terminal.find("count 1")
-
-
-def test_a_terminal_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
-    """Keys work while no byte is taken, frames are left out, and the last state is drawn in the end."""
-    report = tmp_path / "report"
-    with Terminal.python(*_APP, "busy", str(report), columns=150, lines=40) as terminal:
-        terminal.wait("count 5")
-        terminal.stop_reading()
-
-        figures = [0, 0]
-
-        def left_out() -> bool:
-            terminal.send("w")
-            if report.exists() and report.read_text().endswith("\n"):
-                figures[:] = [int(figure) for figure in report.read_text().split()]
-            return figures[0] > 5
-
-        terminal.wait(left_out, 20.0)
-        assert figures[1] == MOST_WAITING + 1, "what waits is bounded, one frame being written"
-        terminal.send("p")
-        terminal.go_on_reading()
-        terminal.wait("paused")
-        _repainted(terminal)
 
 
 def test_a_closed_terminal_ends_the_program() -> None:
