@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from sys import intern
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -35,14 +35,25 @@ __all__ = [
     "DecodeFailure",
     "endpoint_slice",
     "event",
+    "identity",
+    "kept_labels",
     "model_serving",
     "node",
+    "owner_of",
     "pod",
     "pod_group",
+    "read",
+    "replicas_of",
     "timestamp",
 ]
 
 T = TypeVar("T")
+
+
+class _Named(Protocol):
+    uid: str | None
+    name: str | None
+
 
 KEPT_LABELS = ("app", "app.kubernetes.io/name")
 KEPT_PREFIXES = (
@@ -68,7 +79,12 @@ class DecodeFailure(ValueError):  # noqa: N818
     """These bytes are no object that can be told from others; the message says why, without the bytes."""
 
 
-def _read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
+def read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
+    """The object as far as it can be made out.
+
+    Raises:
+        DecodeFailure: not a JSON object.
+    """
     try:
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -82,10 +98,11 @@ def _read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
     return loose
 
 
-Metadata = TypeVar("Metadata", shapes.Meta, shapes.OwnedMeta, shapes.PodMeta)
+Metadata = TypeVar("Metadata", bound=_Named)
 
 
-def _identity(meta: Metadata | None) -> tuple[Metadata, str, str]:
+def identity(meta: Metadata | None) -> tuple[Metadata, str, str]:
+    """(metadata, uid, name); raises DecodeFailure where one is missing."""
     if meta is None or not meta.uid or not meta.name:
         raise DecodeFailure("an object without metadata.uid or metadata.name")
     return meta, meta.uid, meta.name
@@ -111,7 +128,8 @@ def _label_key(key: str) -> str | None:
 _label_key_cached = lru_cache(maxsize=4096)(_label_key)
 
 
-def _labels(labels: dict[str, str | None] | None) -> dict[str, str]:
+def kept_labels(labels: dict[str, str | None] | None) -> dict[str, str]:
+    """Only those that are read of any object, with shared strings."""
     if not labels:
         return {}
     kept: dict[str, str] = {}
@@ -126,18 +144,18 @@ def _labels(labels: dict[str, str | None] | None) -> dict[str, str]:
 def _labels_in(raw: bytes) -> dict[str, str]:
     """Labels as they stand in the JSON. Cached, so that rows of the same labels share them."""
     try:
-        return _labels(_LABELS.decode(raw))
+        return kept_labels(_LABELS.decode(raw))
     except msgspec.DecodeError:
-        return _labels(fit(msgspec.json.decode(raw), dict[str, str | None]))
+        return kept_labels(fit(msgspec.json.decode(raw), dict[str, str | None]))
 
 
 @lru_cache(maxsize=4096)
 def _owner_in(raw: bytes) -> OwnerRow | None:
     """The controlling owner in ``ownerReferences`` as they stand in the JSON."""
     try:
-        return _owner(_OWNERS.decode(raw))
+        return owner_of(_OWNERS.decode(raw))
     except msgspec.DecodeError:
-        return _owner(fit(msgspec.json.decode(raw), list[shapes.OwnerReference]))
+        return owner_of(fit(msgspec.json.decode(raw), list[shapes.OwnerReference]))
 
 
 @lru_cache(maxsize=4096)
@@ -146,7 +164,7 @@ def _owner_row(kind: str, name: str, uid: str, api_version: str) -> OwnerRow:
     return OwnerRow(kind=intern(kind), name=intern(name), uid=intern(uid), group=intern(group))
 
 
-def _owner(references: list[shapes.OwnerReference] | None) -> OwnerRow | None:
+def owner_of(references: list[shapes.OwnerReference] | None) -> OwnerRow | None:
     """The controlling owner; without a ``controller`` flag anywhere, the first one (Kthena before v0.3)."""
     if not references:
         return None
@@ -214,8 +232,8 @@ def pod(raw: bytes | msgspec.Raw) -> PodRow:
     Raises:
         DecodeFailure: no uid or name, or not JSON.
     """
-    shape = _read(_POD, raw)
-    meta, uid, name = _identity(shape.metadata)
+    shape = read(_POD, raw)
+    meta, uid, name = identity(shape.metadata)
     spec, status = shape.spec, shape.status
     node_name = None
     gpus = 0
@@ -275,8 +293,8 @@ def node(raw: bytes | msgspec.Raw) -> NodeRow:
     Raises:
         DecodeFailure: no uid or name, or not JSON.
     """
-    shape = _read(_NODE, raw)
-    meta, uid, name = _identity(shape.metadata)
+    shape = read(_NODE, raw)
+    meta, uid, name = identity(shape.metadata)
     allocatable = shape.status.allocatable if shape.status else None
     conditions = (shape.status.conditions if shape.status else None) or ()
     taints = (shape.spec.taints if shape.spec else None) or ()
@@ -310,8 +328,8 @@ def model_serving(raw: bytes | msgspec.Raw) -> ModelServingRow:
     Raises:
         DecodeFailure: no uid or name, or not JSON.
     """
-    shape = _read(_SERVING, raw)
-    meta, uid, name = _identity(shape.metadata)
+    shape = read(_SERVING, raw)
+    meta, uid, name = identity(shape.metadata)
     spec = shape.spec or shapes.ServingSpec()
     template = spec.template or shapes.ServingTemplate()
     gang = template.gang_policy
@@ -327,7 +345,7 @@ def model_serving(raw: bytes | msgspec.Raw) -> ModelServingRow:
         api_version=intern(shape.api_version or ""),
         created=timestamp(meta.creation_timestamp),
         deleted=timestamp(meta.deletion_timestamp),
-        replicas=_replicas(spec.replicas),
+        replicas=replicas_of(spec.replicas),
         roles=tuple(_role(role, index) for index, role in enumerate(template.roles or ()) if role.name),
         scheduler=spec.scheduler_name or "volcano",
         recovery_policy=spec.recovery_policy or "RoleRecreate",
@@ -336,8 +354,8 @@ def model_serving(raw: bytes | msgspec.Raw) -> ModelServingRow:
         partition=_text(rolling.partition),
         min_role_replicas=_minimums(gang.min_role_replicas if gang else None),
         gang=gang is not None,
-        owner=_owner(meta.owner_references),
-        labels=_labels(meta.labels),
+        owner=owner_of(meta.owner_references),
+        labels=kept_labels(meta.labels),
         replicas_manager=replicas_manager,
         roles_manager=roles_manager,
         replicas_present=isinstance(spec.replicas, int),
@@ -357,7 +375,7 @@ def model_serving(raw: bytes | msgspec.Raw) -> ModelServingRow:
     return row
 
 
-def _replicas(value: int | msgspec.UnsetType | None) -> int:
+def replicas_of(value: int | msgspec.UnsetType | None) -> int:
     """A replicas field: 1 where absent (the CRD's default), never below 0."""
     return max(0, value) if isinstance(value, int) else 1
 
@@ -372,7 +390,7 @@ def _role(role: shapes.ServingRole, index: int) -> RoleRow:
     return RoleRow(
         name=intern(role.name or ""),
         index=index,
-        replicas=_replicas(role.replicas),
+        replicas=replicas_of(role.replicas),
         workers=max(0, role.worker_replicas or 0),
         has_worker_template=role.worker_template is not None,
         max_unavailable=_text(role.max_unavailable),
@@ -415,8 +433,8 @@ def pod_group(raw: bytes | msgspec.Raw) -> PodGroupRow:
     Raises:
         DecodeFailure: no uid or name, or not JSON.
     """
-    shape = _read(_POD_GROUP, raw)
-    meta, uid, name = _identity(shape.metadata)
+    shape = read(_POD_GROUP, raw)
+    meta, uid, name = identity(shape.metadata)
     status = shape.status
     row = PodGroupRow(
         uid=uid,
@@ -424,7 +442,7 @@ def pod_group(raw: bytes | msgspec.Raw) -> PodGroupRow:
         name=intern(name),
         phase=intern((status.phase if status else None) or ""),
         min_member=shape.spec.min_member if shape.spec else None,
-        owner=_owner(meta.owner_references),
+        owner=owner_of(meta.owner_references),
     )
     if meta.deletion_timestamp is not None:
         row.deleted = timestamp(meta.deletion_timestamp) or 0.0
@@ -443,8 +461,8 @@ def event(raw: bytes | msgspec.Raw) -> EventRow:
     Raises:
         DecodeFailure: no uid or name, or not JSON.
     """
-    shape = _read(_EVENT, raw)
-    meta, uid, _ = _identity(shape.metadata)
+    shape = read(_EVENT, raw)
+    meta, uid, _ = identity(shape.metadata)
     subject = shape.involved_object or shape.regarding or shapes.Reference()
     series = shape.series
     source = shape.source or shape.deprecated_source
@@ -484,8 +502,8 @@ def endpoint_slice(raw: bytes | msgspec.Raw) -> EndpointSliceRow:
     Raises:
         DecodeFailure: no uid or name, or not JSON.
     """
-    shape = _read(_SLICE, raw)
-    meta, uid, name = _identity(shape.metadata)
+    shape = read(_SLICE, raw)
+    meta, uid, name = identity(shape.metadata)
     endpoints = shape.endpoints or []
     references = (endpoint.target_ref for endpoint in endpoints)
     ports = [port.port for port in shape.ports or () if port.port is not None]
