@@ -195,8 +195,12 @@ class Workload(Struct, frozen=True):
     created: float | None = None
     generation: int | None = None
     observed_generation: int | None = None
+    behind_since: float | None = None
+    """Since when its controller has not told that it took up the newest generation; ``None``: it has."""
     replicas_manager: str | None = None
     """The field manager that last wrote the desired count."""
+    roles_manager: str | None = None
+    """The field manager that last wrote the roles, and with them their counts."""
     version: str | None = None
     """The system's version or order rule, as found: ``head``, ``v1.0``, ``documented``, …"""
     endpoint: str | None = None
