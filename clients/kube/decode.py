@@ -19,6 +19,7 @@ from msgspec import UNSET
 from clients.kube import decode_shapes as shapes
 from clients.kube.decode_gpus import gpus_in, gpus_of_pod
 from clients.kube.decode_lenient import fit
+from clients.kube.pod_labels import NO_LABELS
 from clients.kube.rows import (
     ContainerRow,
     EndpointSliceRow,
@@ -62,11 +63,10 @@ KEPT_PREFIXES = (
     "leaderworkerset.sigs.k8s.io/",
     "serving.kserve.io/",
 )
-"""Label prefixes that mark a pod as part of a serving workload."""
+"""Label prefixes of the serving systems."""
 WORKLOAD_OWNERS = frozenset({"ModelServing", "LeaderWorkerSet", "InferenceService"})
 
 _POD = msgspec.json.Decoder(shapes.PodShape)
-_LABELS = msgspec.json.Decoder(dict[str, str | None] | None)
 _OWNERS = msgspec.json.Decoder(list[shapes.OwnerReference] | None)
 _NODE = msgspec.json.Decoder(shapes.NodeShape)
 _SERVING = msgspec.json.Decoder(shapes.ModelServingShape)
@@ -138,15 +138,6 @@ def kept_labels(labels: dict[str, str | None] | None) -> dict[str, str]:
         if name is not None and value is not None:
             kept[name] = intern(value)
     return kept
-
-
-@lru_cache(maxsize=32768)
-def _labels_in(raw: bytes) -> dict[str, str]:
-    """Labels as they stand in the JSON. Cached, so that rows of the same labels share them."""
-    try:
-        return kept_labels(_LABELS.decode(raw))
-    except msgspec.DecodeError:
-        return kept_labels(fit(msgspec.json.decode(raw), dict[str, str | None]))
 
 
 @lru_cache(maxsize=4096)
@@ -242,16 +233,14 @@ def pod(raw: bytes | msgspec.Raw) -> PodRow:
             node_name = intern(spec.node_name)
         gpus = gpus_of_pod(spec.containers, spec.init_containers)
     owner = _owner_in(bytes(meta.owner_references))
-    labels = _labels_in(bytes(meta.labels))
+    labels = meta.labels or NO_LABELS
     phase = intern((status.phase if status is not None else None) or "Unknown")
     namespace = intern(meta.namespace or "")
-    if (owner is None or owner.kind not in WORKLOAD_OWNERS) and not any(
-        key.startswith(KEPT_PREFIXES) for key in labels
-    ):
+    if (owner is None or owner.kind not in WORKLOAD_OWNERS) and not labels.of_workload:
         # Its name stays only where it holds GPUs: then a person may ask who does.
         return PodRow(uid, namespace, name if gpus else "", node_name, phase, False, gpus)
     row = PodRow(uid, namespace, name, node_name, phase, False, gpus, owner)
-    row.labels = labels
+    row.labels = labels.shared()
     row.created = timestamp(meta.creation_timestamp)
     row.resource_version = meta.resource_version or ""
     if meta.deletion_timestamp is not None:

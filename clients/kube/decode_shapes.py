@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from clients.kube.decode_gpus import ContainerNeeds, Quantities
+from clients.kube.pod_labels import PodLabels
 
 __all__ = [
     "Condition",
@@ -157,7 +158,7 @@ class PodStatus(Struct, rename="camel"):
 
 
 class PodMeta(Struct, rename="camel", gc=False):
-    """Metadata of a pod. Labels and owners are left as bytes: they seldom change and are many pods' alike."""
+    """Metadata of a pod. Owners are left as bytes: they never change and are many pods' alike."""
 
     uid: str | None = None
     name: str | None = None
@@ -166,7 +167,7 @@ class PodMeta(Struct, rename="camel", gc=False):
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     deletion_grace_period_seconds: int | None = None
-    labels: Raw = Raw(b"null")
+    labels: PodLabels | None = None
     annotations: _Annotations | None = None
     owner_references: Raw = Raw(b"null")
     finalizers: list[str] | None = None

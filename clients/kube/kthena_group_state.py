@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clients.kube.kthena_parts import GroupContext, GroupNode
+from clients.kube.kthena_replicas import shares_pod
 from clients.serving.phase import Cause, ControllerState, Phase
 from clients.serving.workload import Group, Role, RoleReplica
 
@@ -41,7 +42,7 @@ def is_deleting(
 
 def _evicted(node: GroupNode) -> bool:
     """Its pods were driven from their node: Kubernetes ends them, not the controller."""
-    return all(pod.status_reason for replica in node.replicas.values() for pod in replica.pods.values())
+    return all(pod.status_reason for replica in node.replicas.values() for pod in replica.pods)
 
 
 def _all_at_once(node: GroupNode, context: GroupContext) -> bool:
@@ -90,7 +91,7 @@ class _Census:
                 if replica is None:
                     continue
                 self.failing = self.failing or replica.errors > 0 or replica.failed > 0
-                if before is None or not any(view.uid in replica.pods for view in before.pods):
+                if before is None or not shares_pod(replica, before):
                     self.added = self.added or context.recovery != "None"
             self.short = self.short or stored < role.desired
             self.extra = self.extra or stored > role.desired
@@ -157,7 +158,7 @@ def _made_again(node: GroupNode, old: Mapping[str, RoleReplica], context: GroupC
         return False
     for role_id, before in old.items():
         replica = node.replicas.get(role_id)
-        if replica is not None and before.pods and not any(view.uid in replica.pods for view in before.pods):
+        if replica is not None and before.pods and not shares_pod(replica, before):
             return True
     return False
 

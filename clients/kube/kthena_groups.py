@@ -10,6 +10,7 @@ from clients.kube.kthena_reasons import worst
 from clients.kube.kthena_replicas import (
     ReplicaNode,
     name_held,
+    shares_pod,
     survey,
 )
 from clients.kube.kthena_roles import derive_roles, derive_roles_again
@@ -184,10 +185,9 @@ def _continues(node: GroupNode, before: Group, context: GroupContext) -> bool:
     for role in before.roles:
         for item in role.replicas:
             replica = node.replicas.get(item.id)
-            for view in item.pods:
-                had = True
-                if replica is not None and view.uid in replica.pods:
-                    return True
+            had = had or bool(item.pods)
+            if replica is not None and shares_pod(replica, item):
+                return True
     if before.controller_state is ControllerState.DELETING:
         return False
     return not had or (len(node.replicas) == 1 and context.recovery != "ServingGroupRecreate")
@@ -334,7 +334,7 @@ def _since(
             (
                 pod.deleted - (pod.grace or 0.0)
                 for item in node.replicas.values()
-                for pod in item.pods.values()
+                for pod in item.pods
                 if pod.deleted
             ),
             default=None,
@@ -347,7 +347,7 @@ def _since(
 def _deleting_seq(node: GroupNode, past: Group | None) -> int | None:
     if past is not None and past.deleting_seq is not None:
         return past.deleting_seq
-    terms = (pod.term_seq for item in node.replicas.values() for pod in item.pods.values() if pod.term_seq)
+    terms = (pod.term_seq for item in node.replicas.values() for pod in item.pods if pod.term_seq)
     return min(terms, default=None)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from clients.kube.kthena_groups import derive_group, queued_group
-from clients.kube.kthena_names import REVISION, TEMPLATE_HASH, group_name
+from clients.kube.kthena_names import group_name
 from clients.kube.kthena_order import resolve_partition
 from clients.kube.kthena_ordinals import MOST_QUEUED, free_ordinals
 from clients.kube.kthena_parts import GroupContext, GroupNode
-from clients.kube.kthena_reasons import Hints
+from clients.kube.kthena_reasons import Hints, worst
 from clients.kube.kthena_replicas import queued_replica
 from clients.kube.kthena_rows import ServingRows
+from clients.kube.kthena_silence import behind_since, silence
 from clients.kube.kthena_workload import (
     CAPABILITIES,
     exposure,
@@ -53,6 +54,7 @@ class ServingIndex(ServingRows):
         self._queued_roles: tuple[Role, ...] = ()
         self._queued_groups: list[Group] = []
         self._wake: float | None = None
+        self._silence_wake: float | None = None
         self._exposure: tuple[str | None, tuple[int, int] | None] = (None, None)
         self._specs: tuple[RoleSpec, ...] = ()
         self._owner: ObjectRef | None = None
@@ -62,14 +64,15 @@ class ServingIndex(ServingRows):
     @property
     def wake(self) -> float | None:
         """Cluster time from which on ``derive`` may tell something new although nothing arrives."""
-        return self._wake
+        return min((at for at in (self._wake, self._silence_wake) if at is not None), default=None)
 
     # -- value out
 
     def derive(self, previous: Workload | None, now: float) -> Workload:
         """The newest value. ``now`` is cluster time in UTC seconds; never raises, whatever the rows hold."""
         trusted = previous is not None and self._last is not None and previous.groups is self._last.groups
-        due = self._wake is not None and self._wake <= now
+        wake = self.wake
+        due = wake is not None and wake <= now
         if trusted and not self._touched and not due:
             assert previous is not None
             return previous
@@ -89,7 +92,7 @@ class ServingIndex(ServingRows):
             groups = self._last.groups
         self._all_dirty = self._regroup = self._touched = False
         self._dirty_groups.clear()
-        value = self._workload(groups)
+        value = self._workload(groups, previous, now)
         if self._last is None or groups is not self._last.groups:
             self._last_groups = {group.name: group for group in groups}
         self._last = value
@@ -205,10 +208,10 @@ class ServingIndex(ServingRows):
         if row.rollout_type != _ROLE_ROLLOUT or not _rollout_pending(row):
             return {}
         found: dict[str, set[str]] = {}
-        for _, replica in self._places.values():
-            for pod in replica.pods.values():
-                if pod.labels.get(REVISION) == wanted and TEMPLATE_HASH in pod.labels:
-                    found.setdefault(replica.role, set()).add(pod.labels[TEMPLATE_HASH])
+        for replica in self._replicas():
+            for pod in replica.pods:
+                if pod.labels.revision == wanted and pod.labels.template_hash is not None:
+                    found.setdefault(replica.role, set()).add(pod.labels.template_hash)
         return {role: frozenset(hashes) for role, hashes in found.items()}
 
     def _sort(self) -> None:
@@ -279,9 +282,11 @@ class ServingIndex(ServingRows):
             groups.sort(key=lambda group: (1 << 30 if group.ordinal is None else group.ordinal, group.name))
         return tuple(groups)
 
-    def _workload(self, groups: tuple[Group, ...]) -> Workload:
+    def _workload(self, groups: tuple[Group, ...], previous: Workload | None, now: float) -> Workload:
         row = self.row
         ending = row.deleted is not None
+        behind = behind_since(row, previous, now)
+        silent, self._silence_wake = silence(row, behind, self._pods() if behind is not None else (), now)
         phase, cause = phase_and_cause(groups, row.replicas, ending=ending)
         if self._row_dirty:
             self._specs = role_specs(row)
@@ -300,18 +305,20 @@ class ServingIndex(ServingRows):
             self._key,
             row.uid,
             row.replicas,
-            self._ready,
+            0 if ending else self._ready,
             phase,
             groups,
             self._specs,
-            worst_of(groups),
+            worst((silent, worst_of(groups))),
             cause,
             capabilities=CAPABILITIES,
             owner=self._owner,
             created=row.created,
             generation=row.generation,
             observed_generation=row.observed_generation,
+            behind_since=behind,
             replicas_manager=row.replicas_manager,
+            roles_manager=row.roles_manager,
             endpoint=endpoint,
             in_rotation=rotation,
             gpus=self._gpus,
@@ -319,14 +326,14 @@ class ServingIndex(ServingRows):
             labels=self._labels,
         )
 
+    def _pods(self) -> list[PodRow]:
+        return [pod for replica in self._replicas() for pod in replica.pods]
+
     def _exposed(self) -> tuple[str | None, tuple[int, int] | None]:
         if not self._slices:
             return None, None
         entries = frozenset(
-            pod.name
-            for _, replica in self._places.values()
-            for pod in replica.pods.values()
-            if pod.index == 0
+            pod.name for replica in self._replicas() for pod in replica.pods if pod.index == 0
         )
         return exposure(self._slices.values(), self.row.namespace, entries)
 
@@ -343,9 +350,7 @@ class ServingIndex(ServingRows):
             found.append(f"{len(self._foreign)} pods of an earlier ModelServing of this name linger ({name})")
         context = self._context
         if context is not None:
-            strays = {
-                replica.role for _, replica in self._places.values() if replica.role not in context.by_name
-            }
+            strays = {replica.role for replica in self._replicas() if replica.role not in context.by_name}
             if strays:
                 found.append(f"pods of roles that are not in the spec: {', '.join(sorted(strays))}")
         if self.row.replicas - len(self._groups) > MOST_QUEUED:

@@ -12,15 +12,10 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from clients.kube.pod_labels import GROUP, ROLE, ROLE_ID
 from clients.kube.rows import PodRow
 
 __all__ = [
-    "GROUP",
-    "NAME",
-    "REVISION",
-    "ROLE",
-    "ROLE_ID",
-    "TEMPLATE_HASH",
     "Place",
     "group_name",
     "group_ordinal",
@@ -28,13 +23,6 @@ __all__ = [
     "pod_name",
     "serving_of",
 ]
-
-NAME = "modelserving.volcano.sh/name"
-GROUP = "modelserving.volcano.sh/group-name"
-ROLE = "modelserving.volcano.sh/role"
-ROLE_ID = "modelserving.volcano.sh/role-id"
-REVISION = "modelserving.volcano.sh/revision"
-TEMPLATE_HASH = "modelserving.volcano.sh/role-template-hash"
 
 _NUMBER = r"(0|[1-9][0-9]{0,8})"
 _REST = re.compile(rf"{_NUMBER}-(.+)-{_NUMBER}-{_NUMBER}")
@@ -104,11 +92,15 @@ def place_of(serving: str, pod: PodRow) -> tuple[Place | None, str | None]:
     place = _by_name(serving, pod.name)
     labels = pod.labels
     if place is not None:
-        for key, expected in ((GROUP, place.group), (ROLE, place.role), (ROLE_ID, place.role_id)):
-            if labels.get(key, expected) != expected:
+        for key, told, expected in (
+            (GROUP, labels.group, place.group),
+            (ROLE, labels.role, place.role),
+            (ROLE_ID, labels.role_id, place.role_id),
+        ):
+            if told is not None and told != expected:
                 return place, key
         return place, None
-    group, role, role_id = labels.get(GROUP), labels.get(ROLE), labels.get(ROLE_ID)
+    group, role, role_id = labels.group, labels.role, labels.role_id
     if not group or not role or not role_id:
         return None, None
     return (
@@ -128,5 +120,5 @@ def serving_of(pod: PodRow) -> tuple[str, str] | None:
     """(namespace, name) of the ModelServing that a pod belongs to, or once belonged to, by owner or label."""
     if pod.owner is not None and pod.owner.kind == "ModelServing":
         return pod.namespace, pod.owner.name
-    name = pod.labels.get(NAME)
+    name = pod.labels.serving
     return (pod.namespace, name) if name else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from msgspec import Struct
 
 from clients.kube.kthena_reasons import Hints, pod_trouble, turned_after_start
@@ -9,7 +11,7 @@ from clients.kube.rows import ContainerRow, PodRow
 from clients.serving.phase import Stage
 from clients.serving.workload import PodView
 
-__all__ = ["STEPS", "PodFacts", "is_error", "look_at"]
+__all__ = ["STEPS", "UNSEEN", "PodFacts", "is_error", "look_at"]
 
 STEPS = 5
 """Stations of a pod: scheduled, initialised, containers started, probe passed once, ready."""
@@ -24,6 +26,12 @@ class PodFacts(Struct, frozen=True, gc=False):
     error: bool
     wake: float | None
     """Cluster time at which the same pod may be told differently."""
+
+
+UNSEEN = PodFacts(
+    PodView("", "", None, None, "", False, False, Stage.UNSCHEDULED, 0, 0, None), 0, False, wake=-inf
+)
+"""Of a pod that is yet to be looked at: due since ever."""
 
 
 def is_error(pod: PodRow) -> bool:

@@ -7,12 +7,13 @@ when the whole replica was chosen to go. A single pod that somebody deletes chan
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from msgspec import Struct
 
-from clients.kube.kthena_names import REVISION, TEMPLATE_HASH
-from clients.kube.kthena_pods import STEPS, PodFacts, look_at
+from clients.kube.kthena_pods import STEPS, UNSEEN, PodFacts, look_at
 from clients.kube.kthena_reasons import Hints, worst
 from clients.kube.rows import PodRow, RoleRow
 from clients.serving.phase import Cause, ControllerState, Phase, Stage, Trouble, TroubleKind
@@ -25,6 +26,7 @@ __all__ = [
     "gone_replica",
     "name_held",
     "queued_replica",
+    "shares_pod",
     "survey",
     "unmade_replica",
 ]
@@ -48,6 +50,13 @@ class ReplicaContext(Struct, frozen=True):
     """Name of a pod that it misses and that a pod of an earlier namesake still bears."""
 
 
+class PodNode(Struct, gc=False):
+    """One pod: its newest row, and what was derived from it."""
+
+    row: PodRow
+    facts: PodFacts = UNSEEN
+
+
 class ReplicaNode:
     """The pods of one role replica, what was counted of them, and the last value."""
 
@@ -57,20 +66,19 @@ class ReplicaNode:
         "count",
         "dirty",
         "errors",
-        "facts",
         "failed",
         "first_created",
         "first_seq",
         "gpus",
+        "group",
         "hashes",
         "id",
         "live",
         "live_ready",
-        "name_order",
+        "members",
         "newest_seq",
         "ordinal",
         "passed",
-        "pods",
         "ready_since",
         "relabelled",
         "revision",
@@ -80,13 +88,14 @@ class ReplicaNode:
         "wake",
     )
 
-    def __init__(self, role: str, role_id: str, ordinal: int | None) -> None:
+    def __init__(self, group: str, role: str, role_id: str, ordinal: int | None) -> None:
+        self.group = group
+        """Its name: a node that knew its group's node would make a cycle."""
         self.role = role
         self.id = role_id
         self.ordinal = ordinal
-        self.pods: dict[str, PodRow] = {}
-        self.facts: dict[str, PodFacts] = {}
-        self.name_order: list[str] | None = None
+        self.members: list[PodNode] = []
+        """The entry pod first, then the workers."""
         self.value: RoleReplica | None = None
         self.context: ReplicaContext | None = None
         self.dirty = True
@@ -104,61 +113,59 @@ class ReplicaNode:
         self.ready_since: float | None = None
         self.wake: float | None = None
 
-    def put(self, pod: PodRow, index: int | None) -> None:
+    @property
+    def pods(self) -> Iterator[PodRow]:
+        """The rows of its pods."""
+        return (member.row for member in self.members)
+
+    def member(self, uid: str) -> PodNode | None:
+        """One of its pods: there are seldom more than a few."""
+        for member in self.members:
+            if member.row.uid == uid:
+                return member
+        return None
+
+    def put(self, pod: PodRow) -> None:
         """A new or changed pod."""
-        old = self.pods.get(pod.uid)
-        if old is None:
-            self.name_order = None
+        member = self.member(pod.uid)
+        if member is None:
+            insort(self.members, PodNode(pod), key=_place)
             self.relabelled = True
-        elif old.labels != pod.labels:
-            self.relabelled = True
-        self.pods[pod.uid] = pod
-        pod.index = index
-        self.facts.pop(pod.uid, None)
+        else:
+            if member.row.labels != pod.labels:
+                self.relabelled = True
+            member.row, member.facts = pod, UNSEEN
         self.dirty = True
 
     def drop(self, uid: str) -> None:
         """A pod that is gone."""
-        del self.pods[uid]
-        self.facts.pop(uid, None)
-        self.name_order = None
+        self.members = [member for member in self.members if member.row.uid != uid]
         self.relabelled = self.dirty = True
 
     def forget(self) -> None:
         """Everything is to be looked at again: what surrounds the pods has changed."""
-        self.facts.clear()
+        for member in self.members:
+            member.facts = UNSEEN
         self.dirty = True
 
 
-def _order(node: ReplicaNode) -> list[str]:
-    order = node.name_order
-    if order is None:
-        pods = node.pods
-
-        def key(uid: str) -> tuple[int, str, str]:
-            index = pods[uid].index
-            return (1 << 30 if index is None else index, pods[uid].name, uid)
-
-        order = node.name_order = sorted(pods, key=key)
-    return order
+def _place(member: PodNode) -> tuple[int, str, str]:
+    pod = member.row
+    return (1 << 30 if pod.index is None else pod.index, pod.name, pod.uid)
 
 
 def survey(
     node: ReplicaNode, startup_probe: bool, before: RoleReplica | None, hints: Hints, now: float
 ) -> None:
-    """Counts what there is. Facts of unchanged pods are kept until their time has come."""
-    facts = node.facts
-    if len(facts) < len(node.pods) or (node.wake is not None and node.wake <= now):
-        for uid, pod in node.pods.items():
-            known = facts.get(uid)
-            if known is None or (known.wake is not None and known.wake <= now):
-                view = _view(before, uid) if before is not None else None
-                facts[uid] = look_at(pod, pod.index, startup_probe, view, hints, now)
+    """Counts what there is. What was derived from unchanged pods is kept until its time has come."""
     live = live_ready = errors = gpus = passed = failed = cost = 0
     created = ready_since = wake = first_seq = None
     newest = -1
-    for uid, pod in node.pods.items():
-        fact = facts[uid]
+    for member in node.members:
+        pod, facts = member.row, member.facts
+        if facts.wake is not None and facts.wake <= now:
+            facts = look_at(pod, pod.index, startup_probe, _view(before, pod.uid), hints, now)
+            member.facts = facts
         gpus += pod.gpus
         cost += pod.deletion_cost
         if pod.created is not None and (created is None or pod.created < created):
@@ -166,34 +173,35 @@ def survey(
         if first_seq is None or pod.seq < first_seq:
             first_seq = pod.seq
         if pod.seq > newest:
-            newest, node.revision = pod.seq, pod.labels.get(REVISION)
+            newest, node.revision = pod.seq, pod.labels.revision
         if pod.deleted is None:
             live += 1
-            passed += fact.passed
-            if fact.error:
+            passed += facts.passed
+            if facts.error:
                 errors += 1
-            if fact.view.ready:
+            if facts.view.ready:
                 live_ready += 1
                 if pod.ready_at is not None and (ready_since is None or pod.ready_at > ready_since):
                     ready_since = pod.ready_at
-        elif before is not None and _failed_meanwhile(fact.view, before):
+        elif before is not None and _failed_meanwhile(facts.view, before):
             failed += 1
-        if fact.wake is not None and (wake is None or fact.wake < wake):
-            wake = fact.wake
+        if facts.wake is not None and (wake is None or facts.wake < wake):
+            wake = facts.wake
     if node.relabelled:
-        node.revisions = _label_values(node, REVISION)
-        node.hashes = _label_values(node, TEMPLATE_HASH)
+        node.revisions = _known(pod.labels.revision for pod in node.pods)
+        node.hashes = _known(pod.labels.template_hash for pod in node.pods)
         node.relabelled = False
-    node.count, node.live, node.live_ready, node.errors = len(node.pods), live, live_ready, errors
+    node.count, node.live, node.live_ready, node.errors = len(node.members), live, live_ready, errors
     node.gpus, node.passed, node.failed, node.cost = gpus, passed, failed, cost
     node.first_seq, node.newest_seq = first_seq or 0, newest
     node.first_created, node.ready_since, node.wake = created, ready_since, wake
 
 
-def _view(before: RoleReplica, uid: str) -> PodView | None:
-    for view in before.pods:
-        if view.uid == uid:
-            return view
+def _view(before: RoleReplica | None, uid: str) -> PodView | None:
+    if before is not None:
+        for view in before.pods:
+            if view.uid == uid:
+                return view
     return None
 
 
@@ -203,8 +211,8 @@ def _shared(values: frozenset[str]) -> frozenset[str]:
     return values
 
 
-def _label_values(node: ReplicaNode, key: str) -> frozenset[str]:
-    return _shared(frozenset([pod.labels[key] for pod in node.pods.values() if key in pod.labels]))
+def _known(values: Iterable[str | None]) -> frozenset[str]:
+    return _shared(frozenset([value for value in values if value is not None]))
 
 
 def _failed_meanwhile(view: PodView, before: RoleReplica) -> bool:
@@ -249,7 +257,7 @@ def _state(
 
 def _guess(node: ReplicaNode) -> ControllerState:
     """Of pods on their way out that were never seen alive: it ran, unless one of them had failed."""
-    failed = any(fact.view.restarts for fact in node.facts.values())
+    failed = any(member.facts.view.restarts for member in node.members)
     return ControllerState.CREATING if failed else ControllerState.RUNNING
 
 
@@ -257,13 +265,14 @@ def _all_failed(node: ReplicaNode, before: RoleReplica | None) -> bool:
     """Every pod had failed before it was deleted: each was deleted by itself, not the replica as a whole."""
     if before is not None and before.controller_state is ControllerState.RUNNING:
         return node.failed == node.count
-    return all(fact.view.restarts for fact in node.facts.values())
+    return all(member.facts.view.restarts for member in node.members)
 
 
 def _only_lost_readiness(node: ReplicaNode) -> bool:
-    for uid, fact in node.facts.items():
-        if node.pods[uid].deleted is None and not fact.view.ready:
-            trouble = fact.view.trouble
+    for member in node.members:
+        view = member.facts.view
+        if member.row.deleted is None and not view.ready:
+            trouble = view.trouble
             if trouble is None or trouble.kind is not TroubleKind.DEGRADED:
                 return False
     return True
@@ -318,7 +327,7 @@ def _since(
     if phase is Phase.RUNNING:
         found = node.ready_since
     elif phase is Phase.DELETING:
-        asked = [pod.deleted - (pod.grace or 0.0) for pod in node.pods.values() if pod.deleted]
+        asked = [pod.deleted - (pod.grace or 0.0) for pod in node.pods if pod.deleted]
         found = min(asked, default=None)
     elif phase is Phase.CREATING and (before is None or not same) and not node.errors:
         found = node.first_created
@@ -366,23 +375,23 @@ def derive_replica(
 
     ``first``: there is no memory, servegrid has just begun to look.
     """
-    same = before is not None and _shares_pod(node, before)
+    same = before is not None and shares_pod(node, before)
     state = _state(node, before if same or context.in_place else None, context, first)
     phase = _phase(node, state, context)
     need = context.need
     views: list[PodView] = []
     gravest: PodView | None = None
     slowest: PodFacts | None = None
-    for uid in _order(node):
-        fact = node.facts[uid]
-        view = fact.view
+    for member in node.members:
+        facts = member.facts
+        view = facts.view
         views.append(view)
         if view.trouble is not None and (
             gravest is None or worst((gravest.trouble, view.trouble)) is not gravest.trouble
         ):
             gravest = view
-        if not view.terminating and (slowest is None or fact.passed < slowest.passed):
-            slowest = fact
+        if not view.terminating and (slowest is None or facts.passed < slowest.passed):
+            slowest = facts
     total = need * STEPS
     if phase is Phase.DELETING or slowest is None:
         stage, passed = Stage.TERMINATING, max(0, need - node.count) * STEPS
@@ -416,12 +425,12 @@ def derive_replica(
 
 def _deleting_seq(node: ReplicaNode) -> int | None:
     """Arrival order of the first termination of any of its pods."""
-    return min((pod.term_seq for pod in node.pods.values() if pod.term_seq), default=None)
+    return min((pod.term_seq for pod in node.pods if pod.term_seq), default=None)
 
 
-def _shares_pod(node: ReplicaNode, before: RoleReplica) -> bool:
+def shares_pod(node: ReplicaNode, before: RoleReplica) -> bool:
     """One of its pods is still the same."""
-    return any(view.uid in node.pods for view in before.pods)
+    return any(node.member(view.uid) is not None for view in before.pods)
 
 
 def gone_replica(before: RoleReplica, cause: Cause | None) -> RoleReplica:

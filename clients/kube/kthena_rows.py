@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from clients.kube.kthena_names import group_ordinal, place_of
 from clients.kube.kthena_parts import GroupNode
 from clients.kube.kthena_replicas import ReplicaNode
@@ -23,7 +25,8 @@ class ServingRows:
         self.uid = row.uid
         self._append = append_after_max
         self._groups: dict[str, GroupNode] = {}
-        self._places: dict[str, tuple[GroupNode, ReplicaNode]] = {}
+        self._places: dict[str, ReplicaNode] = {}
+        """By the uid of each pod."""
         self._foreign: dict[str, PodRow] = {}
         self._overridden: dict[str, tuple[str, str]] = {}
         self._pod_groups: dict[str, PodGroupRow] = {}
@@ -74,50 +77,33 @@ class ServingRows:
                 self._touch_all()
             self._foreign[pod.uid] = pod
             return
-        home = self._places.get(pod.uid)
-        if home is not None:
-            group, replica = home
-            old = replica.pods[pod.uid]
+        replica = self._places.get(pod.uid)
+        member = replica.member(pod.uid) if replica is not None else None
+        if replica is not None and member is not None:
+            old = member.row
             pod.seq, pod.term_seq, pod.index = old.seq, old.term_seq, old.index
             if _looks_the_same(old, pod):
+                member.row = pod
                 return
-            index = old.index
-            if old.labels != pod.labels:
-                place, _ = place_of(self.row.name, pod)
-                if place is None or place.group != group.name or place.role_id != replica.id:
-                    self._drop_place(pod.uid)
-                    home = None
-        if home is None:
-            if pod.uid in self._foreign:
-                del self._foreign[pod.uid]
-                self._members_dirty = True
-                self._touch_all()
-            place, overridden = place_of(self.row.name, pod)
-            if place is None:
+            if old.labels != pod.labels and not self._stays(pod, replica):
+                self._drop_place(pod.uid)
+                replica = None
+        if replica is not None:
+            group = self._groups[replica.group]
+            if not replica.dirty:
+                group.touched.append(replica)
+        else:
+            replica = self._settle(pod)
+            if replica is None:
                 return
-            if overridden is not None:
-                self._overridden[pod.uid] = (pod.name, overridden)
-            group = self._group(place.group, place.ordinal)
-            found = group.replicas.get(place.role_id)
-            if found is None:
-                found = group.replicas[place.role_id] = ReplicaNode(
-                    place.role, place.role_id, place.role_ordinal
-                )
-                group.roles = group.terms = None
-            replica, index = found, place.index
-            self._places[pod.uid] = (group, replica)
-            self._members_dirty = True
-            self._exposure_dirty = bool(self._slices)
+            group = self._groups[replica.group]
+            group.steady = False
         if not pod.seq:
             self._unstamped.append(pod)
         if pod.deleted is not None and not pod.term_seq:
             self._unterminated.append(pod)
         self._seq = max(self._seq, pod.seq, pod.term_seq)
-        if home is None:
-            group.steady = False
-        elif not replica.dirty:
-            group.touched.append(replica)
-        replica.put(pod, index)
+        replica.put(pod)
         self._touched = group.dirty = True
         self._dirty_groups[group.name] = group
 
@@ -165,12 +151,8 @@ class ServingRows:
         self._events[event.name] = event
         if len(self._events) > _MOST_EVENTS:
             del self._events[next(iter(self._events))]
-        for group, replica in self._homes_of(event):
-            self._touched = True
-            replica.forget()
-            group.dirty = True
-            group.steady = False
-            self._dirty_groups[group.name] = group
+        for replica in self._replicas_of(event):
+            self._look_again(replica)
 
     def put_endpoints(self, row: EndpointSliceRow) -> None:
         """A new or changed EndpointSlice of a Service in front of its pods."""
@@ -190,25 +172,57 @@ class ServingRows:
             self._lost_nodes.discard(name)
         else:
             self._lost_nodes.add(name)
-        for group, replica in {id(home[1]): home for home in self._places.values()}.values():
-            if any(pod.node == name for pod in replica.pods.values()):
-                self._touched = True
-                replica.forget()
-                group.dirty = True
-                group.steady = False
-                self._dirty_groups[group.name] = group
+        for replica in self._replicas():
+            if any(pod.node == name for pod in replica.pods):
+                self._look_again(replica)
 
     # -- places
 
-    def _homes_of(self, event: EventRow) -> list[tuple[GroupNode, ReplicaNode]]:
+    def _stays(self, pod: PodRow, replica: ReplicaNode) -> bool:
+        """Whether a pod of other labels still belongs to this role replica."""
+        place, _ = place_of(self.row.name, pod)
+        return place is not None and place.group == replica.group and place.role_id == replica.id
+
+    def _settle(self, pod: PodRow) -> ReplicaNode | None:
+        """The role replica of a pod that had none yet; ``None`` if nothing tells where it belongs."""
+        if self._foreign.pop(pod.uid, None) is not None:
+            self._members_dirty = True
+            self._touch_all()
+        place, overridden = place_of(self.row.name, pod)
+        if place is None:
+            return None
+        if overridden is not None:
+            self._overridden[pod.uid] = (pod.name, overridden)
+        group = self._group(place.group, place.ordinal)
+        replica = group.replicas.get(place.role_id)
+        if replica is None:
+            replica = ReplicaNode(group.name, place.role, place.role_id, place.role_ordinal)
+            group.replicas[replica.id] = replica
+            group.roles = group.terms = None
+        pod.index = place.index
+        self._places[pod.uid] = replica
+        self._members_dirty = True
+        self._exposure_dirty = bool(self._slices)
+        return replica
+
+    def _replicas(self) -> Iterator[ReplicaNode]:
+        """Every role replica that has pods."""
+        return (replica for group in self._groups.values() for replica in group.replicas.values())
+
+    def _replicas_of(self, event: EventRow) -> list[ReplicaNode]:
         if event.object_uid:
-            home = self._places.get(event.object_uid)
-            return [home] if home is not None else []
-        return [
-            (group, replica)
-            for uid, (group, replica) in self._places.items()
-            if replica.pods[uid].name == event.name
-        ]
+            replica = self._places.get(event.object_uid)
+            return [replica] if replica is not None else []
+        return [one for one in self._replicas() if any(pod.name == event.name for pod in one.pods)]
+
+    def _look_again(self, replica: ReplicaNode) -> None:
+        """Something around its pods has changed."""
+        replica.forget()
+        group = self._groups[replica.group]
+        group.dirty = True
+        group.steady = False
+        self._touched = True
+        self._dirty_groups[group.name] = group
 
     def _group(self, name: str, ordinal: int | None) -> GroupNode:
         group = self._groups.get(name)
@@ -224,15 +238,15 @@ class ServingRows:
         self._dirty_groups[group.name] = group
 
     def _drop_place(self, uid: str) -> None:
-        home = self._places.pop(uid, None)
-        if home is None:
+        replica = self._places.pop(uid, None)
+        if replica is None:
             return
-        group, replica = home
+        group = self._groups[replica.group]
         replica.drop(uid)
         self._members_dirty = True
         self._exposure_dirty = bool(self._slices)
         self._overridden.pop(uid, None)
-        if not replica.pods:
+        if not replica.members:
             del group.replicas[replica.id]
             group.roles = group.terms = None
         group.dirty = True
@@ -257,24 +271,28 @@ class ServingRows:
         """
         if self._unstamped:
             for pod in sorted(self._unstamped, key=lambda pod: pod.created or 0.0):
-                home = self._places.get(pod.uid)
-                newest = home[1].pods[pod.uid] if home is not None else pod
+                newest = self._newest(pod)
                 if not newest.seq:
                     self._seq += 1
                     newest.seq = self._seq
             self._unstamped.clear()
         if self._unterminated:
             for pod in sorted(self._unterminated, key=lambda pod: (pod.deleted or 0.0) - (pod.grace or 0.0)):
-                home = self._places.get(pod.uid)
-                newest = home[1].pods[pod.uid] if home is not None else pod
+                newest = self._newest(pod)
                 if not newest.term_seq:
                     self._seq += 1
                     newest.term_seq = self._seq
             self._unterminated.clear()
 
+    def _newest(self, pod: PodRow) -> PodRow:
+        """The row that has taken this one's place by now."""
+        replica = self._places.get(pod.uid)
+        member = replica.member(pod.uid) if replica is not None else None
+        return member.row if member is not None else pod
+
 
 def _looks_the_same(old: PodRow, new: PodRow) -> bool:
-    """Nothing differs that is derived from. The old row takes over what may differ without being shown."""
+    """Nothing differs that is derived from. The old row, soon dropped, takes over what may differ unshown."""
     new.uid, new.name = old.uid, old.name
     old.resource_version = new.resource_version
     if new.phase != "Failed":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from clients.kube.pod_labels import NO_LABELS, PodLabels
+
 __all__ = [
     "ContainerRow",
     "EndpointSliceRow",
@@ -70,8 +72,7 @@ class PodRow(Struct, gc=False):
     grace: float | None = None
     """deletionGracePeriodSeconds: ``deleted - grace`` is when somebody asked for the deletion."""
     finalizers: tuple[str, ...] = ()
-    labels: dict[str, str] = {}
-    """Only those under the prefixes that the systems read."""
+    labels: PodLabels = NO_LABELS
     deletion_cost: int = 0
     containers: tuple[ContainerRow, ...] = ()
     scheduled: bool | None = None

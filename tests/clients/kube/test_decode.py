@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.kube import decode
+from clients.kube.pod_labels import PodLabels
 from clients.kube.rows import OwnerRow
 from tests.support import kthena_objects as objects
 
@@ -36,8 +37,14 @@ def test_a_running_pod() -> None:
     assert (row.created, row.deleted, row.started) == (EPOCH, None, EPOCH + 1)
     assert (row.scheduled, row.scheduled_at, row.ready_at) == (True, EPOCH + 1, EPOCH + 60)
     assert row.initialized is True
-    assert row.labels["app"] == "qwen-chat"
-    assert row.labels[PREFIX + "role-id"] == "decode-0"
+    labels = row.labels
+    assert (labels.serving, labels.group, labels.role, labels.role_id) == (
+        "qwen-chat",
+        "qwen-chat-2",
+        "decode",
+        "decode-0",
+    )
+    assert (labels.revision, labels.template_hash) == ("6dc8754f69", "5974fd88c5")
     (container,) = row.containers
     assert (container.name, container.state, container.ready, container.restarts) == (
         "engine",
@@ -92,7 +99,7 @@ def test_a_pod_of_no_workload_keeps_only_what_it_takes_from_others() -> None:
         "Running",
         2,
     )
-    assert (row.owner, row.labels, row.containers, row.created) == (None, {}, (), None)
+    assert (row.owner, row.labels, row.containers, row.created) == (None, PodLabels(), (), None)
 
 
 def test_pods_of_other_serving_systems_are_kept_whole() -> None:
@@ -100,7 +107,7 @@ def test_pods_of_other_serving_systems_are_kept_whole() -> None:
     pod["metadata"]["labels"] = {"leaderworkerset.sigs.k8s.io/name": "x", "other": "dropped"}
     pod["metadata"]["ownerReferences"] = []
     row = decode.pod(raw(pod))
-    assert row.labels == {"leaderworkerset.sigs.k8s.io/name": "x"}
+    assert row.labels == PodLabels(leader_worker_set="x")
     assert row.name
 
 
@@ -358,12 +365,12 @@ def test_wrong_types_anywhere_cost_only_the_field(case: tuple[str, bytes]) -> No
 
 def test_a_field_of_the_wrong_type_leaves_the_rest() -> None:
     pod = objects.pod(0, "decode", 0)
-    pod["metadata"]["labels"]["count"] = 7
+    pod["metadata"]["labels"] |= {"count": 7, PREFIX + "revision": 12}
     pod["metadata"]["creationTimestamp"] = 12
     pod["spec"]["nodeName"] = ["a"]
     pod["status"]["containerStatuses"].append("junk")
     row = decode.pod(raw(pod))
     assert (row.node, row.created, row.ready, row.phase) == (None, None, True, "Running")
-    assert row.labels[PREFIX + "role"] == "decode"
+    assert (row.labels.role, row.labels.revision) == ("decode", None)
     assert len(row.containers) == 1
     assert row.owner is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from clients.kube import decode, kthena
+from clients.kube.pod_labels import PodLabels
 from clients.kube.resources import Scope
 from clients.serving.keys import ObjectRef
 from clients.serving.phase import ControllerState, Mark
@@ -113,7 +114,7 @@ def test_where_a_pod_belongs() -> None:
     assert kthena.serving_of(pod) == ("llm-prod", "qwen-chat")
     pod.owner = None
     assert kthena.serving_of(pod) == ("llm-prod", "qwen-chat")
-    pod.labels = {}
+    pod.labels = PodLabels()
     assert kthena.serving_of(pod) is None
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.kube import kthena
+from clients.kube.pod_labels import PodLabels
 from clients.kube.rows import ContainerRow, EventRow, ModelServingRow, OwnerRow, PodGroupRow, PodRow, RoleRow
 from clients.serving.phase import ControllerState, Phase
 from clients.serving.workload import Workload
@@ -33,11 +34,9 @@ counts = st.integers(-3, 5) | st.sampled_from([10**6, 2**31])
 owners = st.builds(
     OwnerRow, kind=st.just("ModelServing"), name=st.just("qwen-chat"), uid=st.sampled_from(["u", "other"])
 )
-labels = st.dictionaries(
-    st.sampled_from(["name", "group-name", "role", "role-id", "revision", "role-template-hash"]).map(
-        "modelserving.volcano.sh/{}".format
-    ),
-    texts,
+labels = st.builds(
+    PodLabels,
+    **dict.fromkeys(("serving", "group", "role", "role_id", "revision", "template_hash"), maybe_texts),
 )
 containers = st.builds(
     ContainerRow,

@@ -1,0 +1,49 @@
+"""The labels of a pod that say to which serving workload it belongs, and where in it."""
+
+from __future__ import annotations
+
+from sys import intern
+
+from msgspec import Struct, field
+
+__all__ = ["GROUP", "NO_LABELS", "ROLE", "ROLE_ID", "PodLabels"]
+
+_KTHENA = "modelserving.volcano.sh/"
+GROUP = _KTHENA + "group-name"
+ROLE = _KTHENA + "role"
+ROLE_ID = _KTHENA + "role-id"
+
+
+class PodLabels(Struct, frozen=True, gc=False):
+    """Decoded as they stand in the JSON; others are skipped. A third of the size of a dictionary."""
+
+    serving: str | None = field(default=None, name=_KTHENA + "name")
+    group: str | None = field(default=None, name=GROUP)
+    role: str | None = field(default=None, name=ROLE)
+    role_id: str | None = field(default=None, name=ROLE_ID)
+    revision: str | None = field(default=None, name=_KTHENA + "revision")
+    template_hash: str | None = field(default=None, name=_KTHENA + "role-template-hash")
+    leader_worker_set: str | None = field(default=None, name="leaderworkerset.sigs.k8s.io/name")
+    inference_service: str | None = field(default=None, name="serving.kserve.io/inferenceservice")
+
+    @property
+    def of_workload(self) -> bool:
+        """Whether any of them names a serving workload."""
+        return (self.serving or self.leader_worker_set or self.inference_service) is not None
+
+    def shared(self) -> PodLabels:
+        """The same of interned texts: those of a workload's pods are nearly all alike."""
+        return PodLabels(
+            self.serving and intern(self.serving),
+            self.group and intern(self.group),
+            self.role and intern(self.role),
+            self.role_id and intern(self.role_id),
+            self.revision and intern(self.revision),
+            self.template_hash and intern(self.template_hash),
+            self.leader_worker_set and intern(self.leader_worker_set),
+            self.inference_service and intern(self.inference_service),
+        )
+
+
+NO_LABELS = PodLabels()
+"""Of a pod that bears none of them."""
