@@ -26,10 +26,10 @@ from clients.embedded.apiserver.errors import (
 )
 from clients.embedded.apiserver.objects import Json, encode
 from clients.embedded.apiserver.podaccess import Logs, LogSource, Proxy, ProxySource
+from clients.embedded.apiserver.rbac import Rights
 from clients.embedded.apiserver.reads import Reader
 from clients.embedded.apiserver.requests import (
     Target,
-    authorise,
     body_object,
     field_manager,
     flag,
@@ -83,6 +83,7 @@ class ApiServer:
     ) -> None:
         self._store = store
         self._identity = identity
+        self._rights = Rights(store)
         self._clock_rate = clock_rate
         self._responder = Responder(clock)
         tables = Tables(clock)
@@ -114,7 +115,7 @@ class ApiServer:
         """Any request."""
         try:
             _check_host(request)
-            account = self._identity.identify(request.headers)
+            account = self._identity.identify(request.headers, self._rights.require)
             return await self._route(request, account)
         except ApiError as error:
             return self._responder.error(error)
@@ -210,11 +211,11 @@ class ApiServer:
 
     async def _resource(self, request: web.Request, account: Account, target: Target) -> web.StreamResponse:
         if target.subresource == "proxy":
-            authorise(account, target, _PROXY_VERBS.get(request.method, "get"))
+            self._rights.require(account, target.attributes(_PROXY_VERBS.get(request.method, "get")))
             return await self._proxy.answer(request, target)
         if target.subresource == "log":
             _only(request, "GET")
-            authorise(account, target, "get")
+            self._rights.require(account, target.attributes("get"))
             return await self._logs.answer(request, target, self._object(target))
         if target.resource.verbs == ("create",):
             return await self._review(request, account, target)
@@ -234,7 +235,7 @@ class ApiServer:
         verb, handler = known
         if verb == "list" and flag(request.query, "watch"):
             verb = "watch"
-        authorise(account, target, verb)
+        self._rights.require(account, target.attributes(verb))
         return await handler(request, target)
 
     def _object(self, target: Target) -> Json:
@@ -267,7 +268,7 @@ class ApiServer:
     async def _review(self, request: web.Request, account: Account, target: Target) -> web.StreamResponse:
         _only(request, "POST")
         body = await body_object(request)
-        return self._responder.json(review(target.resource.kind, body, account), 201)
+        return self._responder.json(review(target.resource.kind, body, account, self._rights), 201)
 
     async def _create(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = _write_options(request)

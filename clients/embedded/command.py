@@ -21,8 +21,9 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from clients.embedded.accounts import namespace_account, viewer_account
 from clients.embedded.api import make_app, serve
-from clients.embedded.apiserver.access import Identity, namespace_account, viewer_account
+from clients.embedded.apiserver.access import Identity
 from clients.embedded.apiserver.objects import Json, encode
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.kthena_order import Flavour
@@ -163,8 +164,8 @@ async def _serve(cluster: Cluster, arguments: argparse.Namespace) -> int:
     tokens = {name: secrets.token_urlsafe(24) for name in ("viewer", "ns-only")}
     identity = Identity(
         tokens={
-            tokens["viewer"]: viewer_account(),
-            tokens["ns-only"]: namespace_account(_ONLY_NAMESPACE),
+            tokens["viewer"]: viewer_account(cluster.store),
+            tokens["ns-only"]: namespace_account(cluster.store, _ONLY_NAMESPACE),
         }
     )
     stop = asyncio.Event()

@@ -23,6 +23,7 @@ from clients.embedded.apiserver.history import Change, ChangeListener, History
 from clients.embedded.apiserver.objects import Json, timestamp
 from clients.embedded.apiserver.records import Record, make_record
 from clients.embedded.apiserver.registry import Registry, Resource, resource_from_crd
+from clients.embedded.apiserver.roles import standard_roles
 from clients.embedded.apiserver.schema import check, fill_defaults
 
 __all__ = ["Admission", "Listener", "Store"]
@@ -73,6 +74,8 @@ class Store:
         self._collector = Collector(self)
         for name in ("default", "kube-system", "kube-public"):
             self.create("namespaces", new_namespace(name), manager="kube-apiserver")
+        for resource, obj in standard_roles():
+            self.create(resource, obj, manager="kube-apiserver")
         for crd in standard_crds() if crds is None else crds:
             self.create(_CRDS, crd, manager="kube-apiserver")
 

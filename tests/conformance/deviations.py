@@ -25,6 +25,9 @@ DEVIATIONS: dict[str, Deviation] = {
     "protobuf-body": Deviation(
         415, "JSON and YAML only: kubectl's create and auth can-i send protobuf, its apply does not"
     ),
+    "escalation": Deviation(
+        201, "who may write roles is trusted here: of the embedded cluster's own users only the admin may"
+    ),
     "empty-namespace": Deviation(
         404, "the namespace controller's part is done at once: an empty namespace is gone immediately"
     ),

@@ -7,8 +7,9 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 
 from clients.clock import SystemClock
+from clients.embedded.accounts import namespace_account, viewer_account
 from clients.embedded.api import make_app, serve
-from clients.embedded.apiserver.access import Identity, namespace_account, viewer_account
+from clients.embedded.apiserver.access import Identity
 from clients.embedded.apiserver.podaccess import LogQuery, ProxyAnswer, ProxyRequest
 from clients.embedded.store import Store
 from tests.conformance.client import Target
@@ -44,7 +45,8 @@ def start_embedded() -> Iterator[Target]:
     async def run() -> None:
         store = Store(SystemClock())
         store.create("namespaces", {"metadata": {"name": _NS}}, manager="setup")
-        identity = Identity({"viewer-token": viewer_account(), "ns-token": namespace_account(_NS)})
+        tokens = {"viewer-token": viewer_account(store), "ns-token": namespace_account(store, _NS)}
+        identity = Identity(tokens)
         runner, port = await serve(make_app(store, identity=identity, logs=_lines, proxy=_behind))
         ports.append(port)
         ready.set()

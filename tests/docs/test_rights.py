@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ import pytest
 import yaml
 
 from clients.embedded.api import serve
-from clients.embedded.apiserver.access import Account, Grant, Identity
+from clients.embedded.apiserver.access import Account, Identity
+from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES
+from clients.embedded.apiserver.roles import RBAC as GROUP
 from clients.embedded.command import application
+from clients.embedded.store import Store
 from tests.support.simworld import NAMESPACE, World
 
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
@@ -23,12 +26,19 @@ RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 Run = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 
-def grants(*roles: str) -> tuple[Grant, ...]:
-    found = {role["metadata"]["name"]: role["rules"] for role in yaml.safe_load_all(RBAC.read_text())}
-    rules = [rule for role in roles for rule in found[role]]
-    return tuple(
-        Grant(tuple(rule["verbs"]), tuple(rule["apiGroups"]), tuple(rule["resources"])) for rule in rules
-    )
+def granted(store: Store, holders: Mapping[str, Sequence[str]]) -> Identity:
+    """The file's roles in a cluster, bound to users whose tokens are their names."""
+    for role in yaml.safe_load_all(RBAC.read_text()):
+        store.create(CLUSTER_ROLES, role, manager="kubectl")
+    for user, roles in holders.items():
+        for name in roles:
+            binding = {
+                "metadata": {"name": f"{user}-{name}"},
+                "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": name},
+                "subjects": [{"apiGroup": GROUP, "kind": "User", "name": user}],
+            }
+            store.create(CLUSTER_ROLE_BINDINGS, binding, manager="kubectl")
+    return Identity({user: Account(user) for user in holders}, Account("nobody"))
 
 
 @pytest.fixture
@@ -36,13 +46,11 @@ async def run(tmp_path: Path) -> AsyncIterator[Run]:
     """Runs a command as the holder of a token; gives its exit code and its JSON."""
     world = World().grown(groups=2)
     viewer, operator = "servegrid-viewer", "servegrid-operator"
-    accounts = {"sees": grants(viewer), "scales": grants(viewer, operator)}
-    identity = Identity(
-        {token: Account(token, grants=given) for token, given in accounts.items()}, Account("nobody")
-    )
+    holders = {"sees": [viewer], "scales": [viewer, operator]}
+    identity = granted(world.store, holders)
     runner, port = await serve(application(world.cluster, identity), 0)
     named: dict[str, list[dict[str, Any]]] = {"contexts": [], "users": []}
-    for token in accounts:
+    for token in holders:
         named["users"].append({"name": token, "user": {"token": token}})
         named["contexts"].append({"name": token, "context": {"cluster": "here", "user": token}})
     cluster = {"name": "here", "cluster": {"server": f"http://127.0.0.1:{port}"}}

@@ -1,18 +1,16 @@
-"""Who is asking, and what they may do: tokens, impersonation and rules in the manner of RBAC."""
+"""Who is asking, and what for: tokens, impersonation and what rights are asked about."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from clients.embedded.apiserver.errors import ApiError, forbidden, unauthorized
+from clients.embedded.apiserver.errors import ApiError, unauthorized
 
-__all__ = ["ADMIN", "Account", "Attributes", "Grant", "Identity", "namespace_account", "viewer_account"]
+__all__ = ["ADMIN", "Account", "Attributes", "Identity", "Require"]
 
-_READ = ("get", "list", "watch")
-_REVIEWS = frozenset(("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"))
-_MASTERS = "system:masters"
+_AUTHENTICATED = "system:authenticated"
 
 
 class Attributes(Struct, frozen=True):
@@ -26,86 +24,17 @@ class Attributes(Struct, frozen=True):
     name: str | None = None
 
 
-class Grant(Struct, frozen=True):
-    """One allowance; ``*`` matches anything. A subresource is written ``pods/log``, or ``*/scale``."""
-
-    verbs: tuple[str, ...]
-    groups: tuple[str, ...]
-    resources: tuple[str, ...]
-    namespaces: tuple[str, ...] | None = None
-    """None: everywhere, cluster-scoped objects too."""
-
-    def allows(self, asked: Attributes) -> bool:
-        """Whether this grant covers what is asked."""
-        if self.namespaces is not None and asked.namespace not in self.namespaces:
-            return False
-        if "*" not in self.verbs and asked.verb not in self.verbs:
-            return False
-        if "*" not in self.groups and asked.group not in self.groups:
-            return False
-        wanted = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
-        return (
-            "*" in self.resources
-            or wanted in self.resources
-            or (asked.subresource is not None and f"*/{asked.subresource}" in self.resources)
-        )
-
-
 class Account(Struct, frozen=True):
-    """A user, the groups it is in, and its grants."""
+    """A user and the groups it is in."""
 
     user: str
-    groups: tuple[str, ...] = ("system:authenticated",)
-    grants: tuple[Grant, ...] = ()
-
-    def may(self, asked: Attributes) -> bool:
-        """Whether it may; everybody may ask what they may."""
-        if _MASTERS in self.groups:
-            return True
-        if asked.verb == "create" and asked.resource in _REVIEWS:
-            return True
-        return any(grant.allows(asked) for grant in self.grants)
-
-    def require(self, asked: Attributes) -> None:
-        """Raises ApiError 403 if it may not."""
-        if not self.may(asked):
-            raise forbidden(
-                self.user,
-                asked.verb,
-                asked.group,
-                asked.resource,
-                asked.subresource,
-                asked.namespace,
-                asked.name,
-            )
+    groups: tuple[str, ...] = (_AUTHENTICATED,)
 
 
-ADMIN = Account("admin", (_MASTERS, "system:authenticated"), (Grant(("*",), ("*",), ("*",)),))
+ADMIN = Account("admin", ("system:masters", _AUTHENTICATED))
 
-
-def viewer_account(user: str = "viewer") -> Account:
-    """Reads everything, everywhere; writes nothing."""
-    return Account(user, grants=(Grant(_READ, ("*",), ("*",)),))
-
-
-def namespace_account(namespace: str, user: str = "ns-only") -> Account:
-    """Watches and scales in one namespace; sees nothing of the cluster."""
-    here = (namespace,)
-    scaled = ("modelservings", "deployments", "statefulsets", "replicasets")
-    return Account(
-        user,
-        grants=(
-            Grant(_READ, ("*",), ("*",), here),
-            Grant(
-                ("create", "update", "patch", "delete"),
-                ("workload.serving.volcano.sh", "apps"),
-                (*scaled, *(f"{plural}/scale" for plural in scaled)),
-                here,
-            ),
-            Grant(("update", "patch"), ("autoscaling", "keda.sh"), ("*",), here),
-            Grant(("delete",), ("",), ("pods",), here),
-        ),
-    )
+Require = Callable[[Account, Attributes], None]
+"""Raises ApiError 403 unless the account may."""
 
 
 class Identity(Struct, frozen=True):
@@ -114,7 +43,7 @@ class Identity(Struct, frozen=True):
     tokens: dict[str, Account] = {}
     anonymous: Account = ADMIN
 
-    def identify(self, headers: Mapping[str, str]) -> Account:
+    def identify(self, headers: Mapping[str, str], require: Require) -> Account:
         """The account behind a request. Raises ApiError 401 for an unknown token, 403 for impersonation."""
         told = headers.get("Authorization")
         account = self.anonymous
@@ -124,9 +53,10 @@ class Identity(Struct, frozen=True):
             if found is None:
                 raise unauthorized()
             account = found
-        return self._impersonated(account, headers)
+        return self._impersonated(account, headers, require)
 
-    def _impersonated(self, account: Account, headers: Mapping[str, str]) -> Account:
+    @staticmethod
+    def _impersonated(account: Account, headers: Mapping[str, str], require: Require) -> Account:
         user = headers.get("Impersonate-User")
         groups = headers.getall("Impersonate-Group", []) if hasattr(headers, "getall") else []
         if not user:
@@ -134,9 +64,7 @@ class Identity(Struct, frozen=True):
                 message = f"requested {groups} without impersonating a user"
                 raise ApiError(500, "InternalError", f"Internal error occurred: {message}")
             return account
-        account.require(Attributes("impersonate", "", "users", name=user))
+        require(account, Attributes("impersonate", "", "users", name=user))
         for group in groups:
-            account.require(Attributes("impersonate", "", "groups", name=group))
-        known = next((a for a in self.tokens.values() if a.user == user), None)
-        grants = known.grants if known is not None else ()
-        return Account(user, (*groups, "system:authenticated"), grants)
+            require(account, Attributes("impersonate", "", "groups", name=group))
+        return Account(user, (*groups, _AUTHENTICATED))

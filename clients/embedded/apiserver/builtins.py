@@ -222,6 +222,22 @@ def _others() -> list[Resource]:
     ]
 
 
+def _rbac() -> list[Resource]:
+    group = "rbac.authorization.k8s.io"
+    return [
+        Resource(group=group, versions=("v1",), plural="roles", kind="Role"),
+        Resource(group=group, versions=("v1",), plural="rolebindings", kind="RoleBinding"),
+        Resource(group=group, versions=("v1",), plural="clusterroles", kind="ClusterRole", namespaced=False),
+        Resource(
+            group=group,
+            versions=("v1",),
+            plural="clusterrolebindings",
+            kind="ClusterRoleBinding",
+            namespaced=False,
+        ),
+    ]
+
+
 def standard_registry() -> Registry:
     """A fresh registry of the built-in kinds."""
-    return Registry([*_core(), *_apps(), *_others()])
+    return Registry([*_core(), *_apps(), *_others(), *_rbac()])

@@ -7,6 +7,7 @@ from typing import Any
 
 from clients.embedded.apiserver.objects import Json, at_path
 from clients.embedded.apiserver.registry import Column
+from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
 from clients.embedded.apiserver.times import age
 
 __all__ = ["BUILT_IN_COLUMNS"]
@@ -200,6 +201,27 @@ def _owner(obj: Json, _now: float) -> str:
     return "<none>"
 
 
+def _role_of(obj: Json, _now: float) -> str:
+    return f"{at_path(obj, ('roleRef', 'kind'))}/{at_path(obj, ('roleRef', 'name'))}"
+
+
+def _subjects(kind: str) -> _Value:
+    def read(obj: Json, _now: float) -> str:
+        found = [s for s in _items(obj, "subjects") if s.get("kind") == kind]
+        # Service accounts only are shown with their namespace.
+        names = [f"{s['namespace']}/{s.get('name')}" if s.get("namespace") else s.get("name") for s in found]
+        return ", ".join(map(str, names))
+
+    return read
+
+
+_BINDING_COLUMNS = (
+    Column("Role", "string", _role_of),
+    _AGE,
+    Column("Users", "string", _subjects("User"), wide=True),
+    Column("Groups", "string", _subjects("Group"), wide=True),
+    Column("ServiceAccounts", "string", _subjects("ServiceAccount"), wide=True),
+)
 _EVENT_COLUMNS = (
     Column("Last Seen", "string", _event_seen),
     _text("Type", "type"),
@@ -273,4 +295,8 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
         _AGE,
     ),
     "customresourcedefinitions.apiextensions.k8s.io": (Column("Created At", "date", _CREATED),),
+    ROLES: (Column("Created At", "date", _CREATED),),
+    CLUSTER_ROLES: (Column("Created At", "date", _CREATED),),
+    ROLE_BINDINGS: _BINDING_COLUMNS,
+    CLUSTER_ROLE_BINDINGS: _BINDING_COLUMNS,
 }

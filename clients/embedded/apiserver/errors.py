@@ -114,13 +114,14 @@ def forbidden(
     subresource: str | None,
     namespace: str | None,
     name: str | None,
+    why: str = "",
 ) -> ApiError:
-    """403, worded as RBAC does it: who may not do what to which, and where."""
+    """403, worded as RBAC does it: who may not do what to which, and where; ``why`` if anything was odd."""
     what = f"{plural}/{subresource}" if subresource else plural
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     subject = f'{_qualified(group, plural)} "{name}"' if name else _qualified(group, plural)
     denied = f'User "{user}" cannot {verb} resource "{what}" in API group "{group}" {where}'
-    message = f"{subject} is forbidden: {denied}"
+    message = f"{subject} is forbidden: {denied}" + (f": {why}" if why else "")
     return ApiError(403, "Forbidden", message, details=_details(group, plural, name))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from clients.embedded.apiserver.errors import Cause
-from clients.embedded.apiserver.objects import Json, at_path
+from clients.embedded.apiserver.objects import Json, at_path, encode
 from clients.embedded.apiserver.registry import Resource
+from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, RBAC, ROLE_BINDINGS, ROLES
 from clients.embedded.apiserver.schema import schema_fault
 
 __all__ = ["fill_kind_defaults", "kind_causes", "kind_prepare_create"]
@@ -61,6 +62,14 @@ def _autoscaler(obj: Json) -> None:
         obj["spec"].setdefault("minReplicas", 1)
 
 
+def _binding(obj: Json) -> None:
+    if isinstance(obj.get("roleRef"), dict):
+        obj["roleRef"].setdefault("apiGroup", RBAC)
+    for subject in obj.get("subjects") or ():
+        if isinstance(subject, dict) and subject.get("kind") in ("User", "Group"):
+            subject.setdefault("apiGroup", RBAC)
+
+
 _DEFAULTS: dict[str, Callable[[Json], None]] = {
     "pods": _pod,
     "services": _service,
@@ -68,6 +77,8 @@ _DEFAULTS: dict[str, Callable[[Json], None]] = {
     "statefulsets.apps": _replicated,
     "replicasets.apps": _replicated,
     "horizontalpodautoscalers.autoscaling": _autoscaler,
+    ROLE_BINDINGS: _binding,
+    CLUSTER_ROLE_BINDINGS: _binding,
 }
 
 
@@ -93,8 +104,8 @@ def kind_prepare_create(definition: Resource, obj: Json) -> None:
         obj["status"] = {}
 
 
-def kind_causes(definition: Resource, obj: Json) -> list[Cause]:
-    """What is wrong with an object of a built-in kind."""
+def kind_causes(definition: Resource, obj: Json, old: Json | None) -> list[Cause]:
+    """What is wrong with an object of a built-in kind; ``old`` is its former self, or None."""
     if definition.key == "pods":
         return _containers(obj.get("spec"), "spec")
     if definition.key in ("deployments.apps", "statefulsets.apps", "replicasets.apps"):
@@ -105,6 +116,10 @@ def kind_causes(definition: Resource, obj: Json) -> list[Cause]:
         return _event(obj)
     if definition.key == "customresourcedefinitions.apiextensions.k8s.io":
         return _definition(obj)
+    if definition.key in (ROLES, CLUSTER_ROLES):
+        return _role(obj, namespaced=definition.namespaced)
+    if definition.key in (ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS):
+        return _bound(obj, old, namespaced=definition.namespaced)
     return []
 
 
@@ -187,3 +202,61 @@ def _definition(obj: Json) -> list[Cause]:
                     field = f"{path}.additionalPrinterColumns[{at}].{name}"
                     causes.append(Cause("FieldValueRequired", "Required value", field))
     return causes
+
+
+def _role(obj: Json, *, namespaced: bool) -> list[Cause]:
+    causes = []
+    for index, rule in enumerate(obj.get("rules") or ()):
+        path = f"rules[{index}]"
+        if not rule.get("verbs"):
+            causes.append(_required(f"{path}.verbs", "verbs must contain at least one value"))
+        if rule.get("nonResourceURLs"):
+            where, told = f"{path}.nonResourceURLs", encode(rule["nonResourceURLs"]).decode()
+            if namespaced:
+                why = "namespaced rules cannot apply to non-resource URLs"
+                causes.append(Cause("FieldValueInvalid", f"Invalid value: {told}: {why}", where))
+            if any(rule.get(name) for name in ("apiGroups", "resources", "resourceNames")):
+                why = "rules cannot apply to both regular resources and non-resource URLs"
+                causes.append(Cause("FieldValueInvalid", f"Invalid value: {told}: {why}", where))
+            continue
+        if not rule.get("apiGroups"):
+            causes.append(_required(f"{path}.apiGroups", "resource rules must supply at least one api group"))
+        if not rule.get("resources"):
+            causes.append(_required(f"{path}.resources", "resource rules must supply at least one resource"))
+    return causes
+
+
+def _bound(obj: Json, old: Json | None, *, namespaced: bool) -> list[Cause]:
+    reference = obj.get("roleRef") or {}
+    kinds = ("Role", "ClusterRole") if namespaced else ("ClusterRole",)
+    causes = _among(reference.get("apiGroup"), (RBAC,), "roleRef.apiGroup")
+    causes += _among(reference.get("kind"), kinds, "roleRef.kind")
+    if not reference.get("name"):
+        causes.append(_required("roleRef.name"))
+    for index, subject in enumerate(obj.get("subjects") or ()):
+        path, kind = f"subjects[{index}]", subject.get("kind")
+        if not subject.get("name"):
+            causes.append(_required(f"{path}.name"))
+        if kind in ("User", "Group", "ServiceAccount"):
+            group = "" if kind == "ServiceAccount" else RBAC
+            causes += _among(subject.get("apiGroup"), (group,), f"{path}.apiGroup")
+        causes += _among(kind, ("ServiceAccount", "User", "Group"), f"{path}.kind")
+        if kind == "ServiceAccount" and not namespaced and not subject.get("namespace"):
+            causes.append(_required(f"{path}.namespace"))
+    if old is not None and old.get("roleRef") != reference:
+        why = f"Invalid value: {encode(reference).decode()}: field is immutable"
+        causes.append(Cause("FieldValueInvalid", why, "roleRef"))
+    return causes
+
+
+def _required(field: str, why: str = "") -> Cause:
+    return Cause("FieldValueRequired", "Required value" + (f": {why}" if why else ""), field)
+
+
+def _among(value: Any, known: tuple[str, ...], field: str) -> list[Cause]:
+    """A complaint unless the text, empty if absent, is one of the known ones."""
+    if (value or "") in known:
+        return []
+    listed = ", ".join(f'"{k}"' for k in known)
+    why = f'Unsupported value: "{value or ""}": supported values: {listed}'
+    return [Cause("FieldValueNotSupported", why, field)]

@@ -14,6 +14,8 @@ _LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 _SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 _QUALIFIED = re.compile(r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$")
 _LABEL_NAMES = frozenset(("namespaces", "services"))
+_SEGMENT_GROUP = "rbac.authorization.k8s.io"
+"""Names in this group, such as ``system:basic-user``, need only be one segment of a path."""
 _ANNOTATION_BYTES = 256 * 1024
 _NAME_PART = "name part must consist of alphanumeric characters, '-', '_' or '.'"
 
@@ -52,7 +54,11 @@ def _bad(value: object, why: str, field: str) -> Cause:
 
 
 def _check_name(definition: Resource, name: str, causes: list[Cause]) -> None:
-    if definition.key in _LABEL_NAMES:
+    if definition.group == _SEGMENT_GROUP:
+        if name in (".", ".."):
+            causes.append(_bad(name, f"may not be '{name}'", "metadata.name"))
+        causes += [_bad(name, f"may not contain '{c}'", "metadata.name") for c in "/%" if c in name]
+    elif definition.key in _LABEL_NAMES:
         if len(name) > 63 or not _LABEL.match(name):
             why = (
                 "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "

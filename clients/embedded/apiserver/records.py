@@ -96,9 +96,8 @@ def make_record(resource: Resource, obj: Json, rv: int, previous: Record | None 
     meta = encode(metadata)
     spec = encode(obj["spec"]) if obj.get("spec") is not None else None
     status = encode(obj["status"]) if obj.get("status") is not None else None
-    rest = None
-    if len(obj) > 3 and (more := {k: v for k, v in obj.items() if k not in _KNOWN}):
-        rest = encode(more)
+    more = {k: v for k, v in obj.items() if k not in _KNOWN}
+    rest = encode(more) if more else None
     labels = metadata.get("labels") or _EMPTY
     owners = tuple(o.get("uid", "") for o in metadata.get("ownerReferences") or ())
     if previous is not None:

@@ -10,7 +10,7 @@ import yaml
 from aiohttp import web
 from msgspec import Struct
 
-from clients.embedded.apiserver.access import Account, Attributes
+from clients.embedded.apiserver.access import Attributes
 from clients.embedded.apiserver.errors import ApiError, bad_request, unsupported_media_type
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.apiserver.registry import Registry, Resource
@@ -171,8 +171,3 @@ def parse_body(raw: bytes, *, as_yaml: bool = False) -> Any:
         return yaml.safe_load(raw)
     except yaml.YAMLError as error:
         raise bad_request(f"error decoding request body: {error}") from None
-
-
-def authorise(account: Account, target: Target, verb: str) -> None:
-    """Raises ApiError 403 unless the account may do ``verb`` on the target."""
-    account.require(target.attributes(verb))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from clients.embedded.apiserver.access import Account, Attributes
 from clients.embedded.apiserver.errors import bad_request
-from clients.embedded.apiserver.objects import Json, at_path
+from clients.embedded.apiserver.objects import Json
+from clients.embedded.apiserver.rbac import Rights, Verdict
 
 __all__ = ["review"]
 
 
-def review(kind: str, body: Json, account: Account) -> Json:
+def review(kind: str, body: Json, account: Account, rights: Rights) -> Json:
     """The answer to a SelfSubjectAccessReview, SelfSubjectRulesReview or SelfSubjectReview.
 
     Raises ApiError 400 for a review that asks nothing.
@@ -21,13 +22,18 @@ def review(kind: str, body: Json, account: Account) -> Json:
     spec = body.get("spec") or {}
     answer |= {"apiVersion": "authorization.k8s.io/v1", "spec": spec}
     if kind == "SelfSubjectRulesReview":
-        return answer | {"status": _rules(account, spec.get("namespace"))}
-    if at_path(spec, ("nonResourceAttributes",)) is not None:
-        return answer | {"status": {"allowed": True}}
-    asked = spec.get("resourceAttributes")
-    if not isinstance(asked, dict):
+        return answer | {"status": _rules(rights, account, spec.get("namespace"))}
+    return answer | {"status": _told(_verdict(rights, account, spec))}
+
+
+def _verdict(rights: Rights, account: Account, spec: Json) -> Verdict:
+    asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if isinstance(path, dict) and asked is None:
+        return rights.path_verdict(account, str(path.get("verb", "")), str(path.get("path", "")))
+    if not isinstance(asked, dict) or path is not None:
         raise bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified")
-    allowed = account.may(
+    return rights.verdict(
+        account,
         Attributes(
             verb=str(asked.get("verb", "")),
             group=str(asked.get("group") or ""),
@@ -35,15 +41,21 @@ def review(kind: str, body: Json, account: Account) -> Json:
             subresource=asked.get("subresource") or None,
             namespace=asked.get("namespace") or None,
             name=asked.get("name") or None,
-        )
+        ),
     )
-    return answer | {"status": {"allowed": allowed} if allowed else {"allowed": False, "reason": ""}}
 
 
-def _rules(account: Account, namespace: str | None) -> Json:
-    rules = [
+def _told(verdict: Verdict) -> Json:
+    return {"allowed": verdict.allowed} | ({"reason": verdict.reason} if verdict.reason else {})
+
+
+def _rules(rights: Rights, account: Account, namespace: str | None) -> Json:
+    held = rights.grants(account, namespace)
+    resources = [
         {"verbs": list(g.verbs), "apiGroups": list(g.groups), "resources": list(g.resources)}
-        for g in account.grants
-        if g.namespaces is None or namespace in g.namespaces
+        | ({"resourceNames": list(g.names)} if g.names else {})
+        for g in held
+        if g.resources
     ]
-    return {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
+    paths = [{"verbs": list(g.verbs), "nonResourceURLs": list(g.paths)} for g in held if g.paths]
+    return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}

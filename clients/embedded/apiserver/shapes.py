@@ -11,6 +11,7 @@ from typing import Any
 from clients.embedded.apiserver.errors import bad_request
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.apiserver.registry import Resource
+from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
 
 __all__ = ["settled"]
 
@@ -100,6 +101,13 @@ _METRIC = {
     "type": str,
     **dict.fromkeys(("resource", "pods", "object", "external", "containerResource"), _METRIC_SOURCE),
 }
+_ROLE: Json = {
+    "rules": [{k: [str] for k in ("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")}],
+}
+_BINDING: Json = {
+    "roleRef": dict.fromkeys(("apiGroup", "kind", "name"), str),
+    "subjects": [dict.fromkeys(("apiGroup", "kind", "name", "namespace"), str)],
+}
 _SHAPES: dict[str, Json] = {
     "pods": {"spec": _POD_SPEC, "status": _POD_STATUS},
     "namespaces": {"spec": {"finalizers": [str]}, "status": {"phase": str}},
@@ -188,6 +196,10 @@ _SHAPES: dict[str, Json] = {
         },
         "status": {"conditions": _CONDITIONS},
     },
+    ROLES: _ROLE,
+    CLUSTER_ROLES: _ROLE,
+    ROLE_BINDINGS: _BINDING,
+    CLUSTER_ROLE_BINDINGS: _BINDING,
 }
 
 

@@ -448,7 +448,7 @@ class Writer:
         definition = target.resource
         causes = metadata_causes(definition, obj["metadata"])
         if not definition.custom:
-            causes += kind_causes(self._store.resource(self._key(target)), obj)
+            causes += kind_causes(self._store.resource(self._key(target)), obj, old)
         if causes:
             raise invalid(definition.group, definition.kind, obj["metadata"].get("name") or "", causes)
         if definition.custom:

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from clients.clock import SystemClock
+from clients.embedded.accounts import bound_account, namespace_account, viewer_account
 from clients.embedded.api import make_app, serve
-from clients.embedded.apiserver.access import Account, Grant, Identity, namespace_account, viewer_account
+from clients.embedded.apiserver.access import Identity
 from clients.kube.backend import KubeBackend
 from clients.kube.errors import KubeError
 from clients.serving.backend import GpuTotals, Result
@@ -26,15 +27,12 @@ from tests.support.kube import SHORT, config_for, until
 from tests.support.simworld import NAMESPACE, World
 
 GROUP = "workload.serving.volcano.sh"
-READ = Grant(("get", "list", "watch"), ("*",), ("*",))
-SCALER = Account(
-    "scaler",
-    grants=(READ, Grant(("patch",), (GROUP,), ("modelservings/scale",))),
-)
-BLIND = Account(
-    "blind",
-    grants=(Grant(("get", "list", "watch"), (GROUP,), ("modelservings",)),),
-)
+READS = ["get", "list", "watch"]
+SCALER = [
+    {"apiGroups": ["*"], "resources": ["*"], "verbs": READS},
+    {"apiGroups": [GROUP], "resources": ["modelservings/scale"], "verbs": ["patch"]},
+]
+BLIND = [{"apiGroups": [GROUP], "resources": ["modelservings"], "verbs": READS}]
 
 
 class Seen:
@@ -85,10 +83,10 @@ async def rig(token: str | None = None, namespaces: tuple[str, ...] | None = Non
     world = World().grown(groups=3)
     identity = Identity(
         {
-            "viewer": viewer_account(),
-            "ns": namespace_account(NAMESPACE),
-            "scaler": SCALER,
-            "blind": BLIND,
+            "viewer": viewer_account(world.store),
+            "ns": namespace_account(world.store, NAMESPACE),
+            "scaler": bound_account(world.store, "scaler", SCALER),
+            "blind": bound_account(world.store, "blind", BLIND),
         }
     )
     app = make_app(world.store, identity=identity, clock_rate=lambda: 1.0, bookmark_seconds=0.5)

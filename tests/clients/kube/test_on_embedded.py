@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from clients.embedded.accounts import namespace_account, viewer_account
 from clients.embedded.api import make_app, serve
-from clients.embedded.apiserver.access import Identity, namespace_account, viewer_account
+from clients.embedded.apiserver.access import Identity
 from clients.kube import decode
 from clients.kube.access import Access
 from clients.kube.discovery import kthena_schema
@@ -46,7 +47,8 @@ class Embedded:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        identity = Identity({"viewer": viewer_account(), "ns": namespace_account(NAMESPACE)})
+        store = self.world.store
+        identity = Identity({"viewer": viewer_account(store), "ns": namespace_account(store, NAMESPACE)})
         app = make_app(self.world.store, identity=identity, clock_rate=lambda: 20.0, bookmark_seconds=0.05)
         runner, self.port = await serve(app, self.port)
         self._stop = runner.cleanup

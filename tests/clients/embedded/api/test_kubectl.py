@@ -132,6 +132,27 @@ async def test_get_watch_follows(store: Store, command: list[str]) -> None:
     assert second.split()[:4] == [b"qwen", b"2", b"1", b"2"]
 
 
+async def test_the_roles_of_this_project_are_applied_bound_and_shown(kubectl: Run) -> None:
+    roles = str(Path(__file__).parents[4] / "deploy" / "rbac.yaml")
+    assert "servegrid-operator created" in await kubectl("apply", "-f", roles)
+    assert "unchanged" in await kubectl("apply", "-f", roles)
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "servegrid-viewer"}
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "watchers"},
+        "roleRef": reference,
+        "subjects": [{"kind": "User", "name": "ops"}, {"kind": "Group", "name": "team"}],
+    }
+    await kubectl("apply", "-f", "-", stdin=json.dumps(binding))
+    row = (await kubectl("get", "clusterrolebinding", "watchers", "-o", "wide")).split("\n")[1].split()
+    assert (row[:2], row[3:]) == (["watchers", "ClusterRole/servegrid-viewer"], ["ops", "team"])
+    assert "modelservings" in await kubectl("describe", "clusterrole", "servegrid-viewer")
+    assert "No resources found" in await kubectl("get", "pods", "--as", "ops")
+    refused = await kubectl("get", "secrets", "--as", "ops", code=1)
+    assert 'User "ops" cannot list resource "secrets"' in refused
+
+
 async def test_access_reviews_in_protobuf_are_refused(kubectl: Run) -> None:
     told = await kubectl("auth", "can-i", "list", "pods", code=1)
     assert "UnsupportedMediaType" in told
