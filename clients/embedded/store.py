@@ -101,7 +101,7 @@ class Store:
     def list(
         self, resource: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Objects:
-        """Fresh dicts, ordered by namespace and name."""
+        """Fresh dicts, in the order of ``records``."""
         definition = self.resource(resource)
         return [self._decode(definition, r) for r in self.records(resource, namespace, labels)]
 
@@ -112,13 +112,13 @@ class Store:
     def records(
         self, resource: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Records:
-        """Encoded objects, ordered by namespace and name."""
+        """Encoded objects, in the order of ``namespace/name`` as etcd has it: that of ``a-2`` before ``a``."""
         table = self._tables.get(resource)
         if not table:
             return []
         keys = self._sorted.get(resource)
         if keys is None:
-            keys = self._sorted[resource] = sorted(table)
+            keys = self._sorted[resource] = sorted(table, key="/".join)
         found = [table[key] for key in keys]
         if namespace:
             found = [r for r in found if r.namespace == namespace]
