@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from clients.clock import Clock
 from clients.embedded.apiserver.objects import Json
+from clients.embedded.controllers.deployment import Deployments
 from clients.embedded.controllers.endpoints import Endpoints
 from clients.embedded.controllers.hpa import Autoscaler
 from clients.embedded.controllers.kthena import KthenaController
@@ -16,6 +17,7 @@ from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.controllers.kthena_spec import RESOURCE
 from clients.embedded.controllers.kthena_webhook import review
 from clients.embedded.controllers.recorder import EventExpiry
+from clients.embedded.controllers.replicaset import ReplicaSets
 from clients.embedded.engine import Engine
 from clients.embedded.faults import Faults
 from clients.embedded.grown import Ground
@@ -55,6 +57,8 @@ class Cluster:
         self.kubelets = Kubelets(self.store, self.engine, self.nodes, self.faults, self.options.seed)
         self.scheduler = Scheduler(self.store, self.engine, self.nodes)
         self.kthena = KthenaController(self.store, self.engine, self.options.flavour, self.options.flavours)
+        self.replica_sets = ReplicaSets(self.store, self.engine)
+        self.deployments = Deployments(self.store, self.engine, self.replica_sets)
         self.endpoints = Endpoints(self.store, self.engine)
         self.autoscaler = Autoscaler(self.store, self.engine, self.options.seed)
         self.expiry = EventExpiry(self.store, self.engine)
@@ -69,6 +73,8 @@ class Cluster:
         """Lets everything act from now on."""
         self.nodes.start()
         self.kthena.start(quiet=True)
+        self.replica_sets.start()
+        self.deployments.start()
         self.endpoints.start()
         self.autoscaler.start()
 
