@@ -64,7 +64,7 @@ KEPT_PREFIXES = (
     "serving.kserve.io/",
 )
 """Label prefixes of the serving systems."""
-WORKLOAD_OWNERS = frozenset({"ModelServing", "LeaderWorkerSet", "InferenceService"})
+WORKLOAD_OWNERS = frozenset({"ModelServing", "ReplicaSet", "StatefulSet"})
 
 _POD = msgspec.json.Decoder(shapes.PodShape)
 _OWNERS = msgspec.json.Decoder(list[shapes.OwnerReference] | None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -85,7 +86,7 @@ def _needs(container: ContainerNeeds) -> int:
 
 
 def gpus_of_pod(
-    containers: list[ContainerNeeds] | None, init_containers: list[ContainerNeeds] | None = None
+    containers: Sequence[ContainerNeeds] | None, init_containers: Sequence[ContainerNeeds] | None = None
 ) -> int:
     """GPUs that the scheduler reserves: the larger of what runs together and of any init step.
 

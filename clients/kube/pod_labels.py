@@ -23,13 +23,14 @@ class PodLabels(Struct, frozen=True, gc=False):
     role_id: str | None = field(default=None, name=ROLE_ID)
     revision: str | None = field(default=None, name=_KTHENA + "revision")
     template_hash: str | None = field(default=None, name=_KTHENA + "role-template-hash")
-    leader_worker_set: str | None = field(default=None, name="leaderworkerset.sigs.k8s.io/name")
-    inference_service: str | None = field(default=None, name="serving.kserve.io/inferenceservice")
+    group_index: str | None = field(default=None, name="leaderworkerset.sigs.k8s.io/group-index")
+    worker_index: str | None = field(default=None, name="leaderworkerset.sigs.k8s.io/worker-index")
+    controller_revision: str | None = field(default=None, name="controller-revision-hash")
 
     @property
     def of_workload(self) -> bool:
-        """Whether any of them names a serving workload."""
-        return (self.serving or self.leader_worker_set or self.inference_service) is not None
+        """Whether any of them names a serving workload, whoever owns the pod."""
+        return (self.serving or self.group_index) is not None
 
     def shared(self) -> PodLabels:
         """The same of interned texts: those of a workload's pods are nearly all alike."""
@@ -40,8 +41,9 @@ class PodLabels(Struct, frozen=True, gc=False):
             self.role_id and intern(self.role_id),
             self.revision and intern(self.revision),
             self.template_hash and intern(self.template_hash),
-            self.leader_worker_set and intern(self.leader_worker_set),
-            self.inference_service and intern(self.inference_service),
+            self.group_index and intern(self.group_index),
+            self.worker_index and intern(self.worker_index),
+            self.controller_revision and intern(self.controller_revision),
         )
 
 

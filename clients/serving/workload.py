@@ -184,7 +184,7 @@ class Workload(Struct, frozen=True):
     """By ordinal; unordered ones by name."""
     role_specs: tuple[RoleSpec, ...] = ()
     trouble: Trouble | None = None
-    """The worst of its groups', with the group's and role replica's name in the message."""
+    """Its own, else the worst of its groups', with the group's and role replica's name in the message."""
     cause: Cause | None = None
     drivers: tuple[Driver, ...] = ()
     """The first one wins, should several fight."""
@@ -212,3 +212,5 @@ class Workload(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     """What looks wrong with the object itself: overwritten labels, lingering pods of a namesake."""
     labels: tuple[tuple[str, str], ...] = field(default=())
+    about: tuple[tuple[str, str], ...] = ()
+    """Short facts that only its system has, by name: how it is run, which class of autoscaler."""

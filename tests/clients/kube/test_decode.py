@@ -104,10 +104,10 @@ def test_a_pod_of_no_workload_keeps_only_what_it_takes_from_others() -> None:
 
 def test_pods_of_other_serving_systems_are_kept_whole() -> None:
     pod = objects.pod(0, "decode", 0)
-    pod["metadata"]["labels"] = {"leaderworkerset.sigs.k8s.io/name": "x", "other": "dropped"}
+    pod["metadata"]["labels"] = {"leaderworkerset.sigs.k8s.io/group-index": "2", "other": "dropped"}
     pod["metadata"]["ownerReferences"] = []
     row = decode.pod(raw(pod))
-    assert row.labels == PodLabels(leader_worker_set="x")
+    assert row.labels == PodLabels(group_index="2")
     assert row.name
 
 

@@ -1,0 +1,124 @@
+"""KServe InferenceServices (serving.kserve.io/v1beta1): components whose pods their Deployments keep.
+
+Rules of KServe 0.20. The service's own status carries no counts: they are those of the Deployments that it
+owns. Its ``observedGeneration`` is a Deployment's, so it is not compared with its generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clients.kube.controller_rows import ControllerRow, InferenceServiceRow
+from clients.kube.members import Asked, Member
+from clients.kube.resources import ResourceSpec
+from clients.kube.rows import PodRow
+from clients.serving.keys import WorkloadKey
+from clients.serving.phase import Trouble, TroubleKind
+from clients.serving.workload import Capabilities, RoleSpec
+
+__all__ = [
+    "INFERENCE_SERVICES",
+    "SYSTEM",
+    "about",
+    "asked",
+    "capabilities",
+    "component_of",
+    "key",
+    "member",
+    "trouble",
+]
+
+SYSTEM = "kserve"
+INFERENCE_SERVICES = ResourceSpec(
+    "isvc", "serving.kserve.io", "inferenceservices", "InferenceService", ("v1beta1",)
+)
+_COMPONENTS = ("predictor", "transformer", "explainer")
+_BLOCKED = ("BlockedByFailedLoad", "InvalidSpec")
+
+
+def key(cluster: str, row: InferenceServiceRow) -> WorkloadKey:
+    """Its name everywhere."""
+    return WorkloadKey(cluster, SYSTEM, row.namespace, row.kind, row.name)
+
+
+def capabilities(row: InferenceServiceRow) -> Capabilities:
+    """What can be done to it: which of bounds and counts are its own depends on who scales it."""
+    if row.mode != "Standard":
+        return Capabilities(exact=False, bounds=False, to_zero=False, ready_known=True, stop=False)
+    bounds = row.scaler in ("hpa", "keda")
+    return Capabilities(exact=not bounds, bounds=bounds, to_zero=row.scaler != "hpa", stop=True)
+
+
+def component_of(row: InferenceServiceRow, deployment: ControllerRow) -> str:
+    """Which component a Deployment of the service runs, by the name that KServe gives it."""
+    rest = deployment.name.removeprefix(f"{row.name}-")
+    for name in _COMPONENTS:
+        if rest == name or rest.endswith(f"-{name}"):
+            return name
+    return rest
+
+
+def asked(row: InferenceServiceRow, deployments: Sequence[ControllerRow]) -> Asked:
+    """What is wanted, by the Deployments that it owns; nothing while it is stopped or has none yet."""
+    found: dict[str, ControllerRow] = {}
+    for deployment in deployments:
+        found.setdefault(component_of(row, deployment), deployment)
+    names = [name for name in _COMPONENTS if name in found]
+    names += sorted(name for name in found if name not in names)
+    roles = tuple(
+        RoleSpec(
+            name,
+            1,
+            0,
+            gpus_entry=found[name].template.gpus,
+            node_selector=found[name].template.node_selector,
+            tolerations=found[name].template.tolerations,
+        )
+        for name in names
+    )
+    return Asked(
+        roles,
+        tuple((name, found[name].replicas) for name in names),
+        rolling=any(item.rolling for item in deployments),
+        ending=row.deleted is not None,
+        probed=frozenset(name for name in names if found[name].template.startup_probe),
+    )
+
+
+def member(
+    row: InferenceServiceRow, pod: PodRow, deployment: ControllerRow, replica_set: ControllerRow | None
+) -> Member:
+    """Where a pod stands: each is a group of one, of the component that its Deployment runs."""
+    outdated = (
+        replica_set is not None and bool(deployment.revision) and replica_set.revision != deployment.revision
+    )
+    return Member(pod.name, None, component_of(row, deployment), 0, outdated)
+
+
+def trouble(row: InferenceServiceRow, before: Trouble | None, now: float) -> Trouble | None:
+    """What its own status says is wrong, beyond what its pods show."""
+    found: Trouble | None = None
+    if row.stopped:
+        return None
+    if row.model_state in _BLOCKED:
+        message = row.failure or "KServe says that its model can not be loaded"
+        found = Trouble(TroubleKind.FAILED, row.model_state, message)
+    else:
+        for kind, status, reason, message in row.conditions:
+            if kind == "IngressReady" and status == "False":
+                said = message or reason or "no reason given"
+                found = Trouble(TroubleKind.BLOCKED, reason or kind, f"its URL does not work: {said}")
+    if found is None:
+        return None
+    since = before.since if before is not None and before.reason == found.reason else now
+    return Trouble(found.kind, found.reason, found.message, since)
+
+
+def about(row: InferenceServiceRow) -> tuple[tuple[str, str], ...]:
+    """Short facts for its header: how it is run and who scales it."""
+    facts = [("mode", row.mode)]
+    if row.mode == "Standard":
+        facts.append(("autoscaler class", row.scaler))
+    if row.stopped:
+        facts.append(("stopped", "KServe keeps no pods until it is resumed"))
+    return tuple(facts)
