@@ -91,7 +91,7 @@ def test_states_of_containers() -> None:
 def test_a_pod_of_no_workload_keeps_only_what_it_takes_from_others() -> None:
     pod = objects.pod(0, "decode", 0, gpus=2)
     pod["metadata"]["labels"] = {"app": "notebook"}
-    pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "x", "uid": "y", "controller": True}]
+    pod["metadata"]["ownerReferences"] = [{"kind": "DaemonSet", "name": "x", "uid": "y", "controller": True}]
     row = decode.pod(raw(pod))
     assert (row.uid, row.node, row.phase, row.gpus) == (
         "uid-qwen-chat-0-decode-0-0",
