@@ -42,6 +42,8 @@ class Place(StrEnum):
 
 _LISTS = frozenset({Place.FLEET, Place.WORKLOAD, Place.EVENTS, Place.LOGS, Place.TEXT, Place.SOURCES})
 _ROWS = frozenset({Place.FLEET, Place.WORKLOAD})
+_WIDE = frozenset({Place.WORKLOAD, Place.LOGS, Place.TEXT})
+"""Where there is something to the side."""
 _DIALOGS = frozenset({Place.SCALE, Place.CHOICE})
 
 
@@ -77,8 +79,8 @@ DIALOG = "In dialogs"
 KEYS: tuple[Key, ...] = (
     Key("down", ("j", "down"), "j", "down", "One down; also the arrow key.", _LISTS | _DIALOGS, MOVE),
     Key("up", ("k", "up"), "k", "up", "One up; also the arrow key.", _LISTS | _DIALOGS, MOVE),
-    Key("left", ("h", "left"), "h", "left", "One to the left; also the arrow key.", _LISTS, MOVE),
-    Key("right", ("l", "right"), "l", "right", "One to the right; also the arrow key.", _LISTS, MOVE),
+    Key("left", ("h", "left"), "h", "left", "One to the left; also the arrow key.", _WIDE, MOVE),
+    Key("right", ("l", "right"), "l", "right", "One to the right; also the arrow key.", _WIDE, MOVE),
     Key("top", ("home",), "Home", "top", "To the first.", _LISTS, MOVE),
     Key("top_twice", ("g",), "gg", "top", "To the first: g, and g again within a second.", _LISTS, MOVE),
     Key("bottom", ("G", "end"), "G", "bottom", "To the last.", _LISTS, MOVE),

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
-from clients.serving.phase import Trouble, TroubleKind
+from clients.serving.phase import TroubleKind
 from clients.serving.plain import plain
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.records import Need as Shown
-from widgets.words import group_label
+from widgets.words import group_label, trouble_text
 
 __all__ = ["Need", "Urgency", "following", "needs_of", "of_sources", "stuck", "urgent_first"]
 
@@ -79,11 +79,6 @@ def stuck(operation: Operation, now: float) -> bool:
     return now - operation.started_at > (_PATIENCE if high is None else 2 * high + _GRACE)
 
 
-def _sentence(trouble: Trouble) -> str:
-    reason, message = plain(trouble.reason), plain(trouble.message)
-    return message if not reason or reason.lower() in message.lower() else f"{reason}: {message}".rstrip(": ")
-
-
 def needs_of(workload: Workload, now: float) -> tuple[Need, ...]:
     """What needs a person about one workload: one for each reason, and its operation if that is stuck."""
     merged: dict[tuple[TroubleKind, str], tuple[Need, int]] = {}
@@ -98,14 +93,14 @@ def needs_of(workload: Workload, now: float) -> tuple[Need, ...]:
             merged[same] = (merged[same][0], merged[same][1] + 1)
             continue
         where = group_label(group) if replica is None else f"{group_label(group)} {plain(replica.id)}"
-        text = _sentence(trouble)
+        text = trouble_text(trouble)
         which = replica.id if replica else None
         need = Need(_URGENCY[trouble.kind], key, group.name, where, text, trouble.since, which)
         merged[same] = (need, 0)
     found = [need if not more else _and_more(need, more) for need, more in merged.values()]
     trouble = workload.trouble
     if not found and trouble:
-        found.append(Need(_URGENCY[trouble.kind], key, None, None, _sentence(trouble), trouble.since))
+        found.append(Need(_URGENCY[trouble.kind], key, None, None, trouble_text(trouble), trouble.since))
     operation = workload.operation
     if operation and stuck(operation, now):
         minutes = int(now - operation.started_at) // 60

@@ -24,6 +24,7 @@ __all__ = [
     "shown",
     "span",
     "width",
+    "wrapped",
 ]
 
 UNKNOWN = "–"
@@ -68,6 +69,23 @@ def fit(text: str, cells: int, *, right: bool = False, ellipsis: str = ELLIPSIS)
     text = clip(text, cells, ellipsis)
     pad = " " * (cells - width(text))
     return pad + text if right else text + pad
+
+
+def wrapped(text: str, cells: int, first: int | None = None) -> list[str]:
+    """The text in lines of at most ``cells`` cells, the first of ``first``, broken at blanks if possible."""
+    parts: list[str] = []
+    line = ""
+    room = cells if first is None else first
+    for word in text.split(" "):
+        if line and width(line) + 1 + width(word) > room:
+            parts.append(line)
+            line, room = "", cells
+        while width(word) > room:
+            head = clip(word, room, "")
+            parts.append(head)
+            word, room = word[len(head) :], cells
+        line = f"{line} {word}" if line else word
+    return [*parts, line] if line or not parts else parts
 
 
 def number(value: int | None, cells: int, unknown: str = UNKNOWN) -> str:

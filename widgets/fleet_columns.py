@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Phase, TroubleKind
@@ -40,49 +41,38 @@ class Columns(Struct, frozen=True):
     """Names carry their namespace."""
 
 
-_NARROWEST = {
-    Column.NAME: 18,
+_LEAST = {
+    Column.NAME: 22,
     Column.KIND: 6,
-    Column.READY: 7,
+    Column.READY: 9,
     Column.GROUPS: 10,
-    Column.ROLES: 11,
-    Column.GPU: 5,
-    Column.DRIVER: 10,
-    Column.DOING: 28,
-}
-_WIDEST = {
-    Column.NAME: 44,
-    Column.KIND: 16,
-    Column.READY: 7,
-    Column.GROUPS: 40,
     Column.ROLES: 26,
-    Column.GPU: 5,
-    Column.DRIVER: 30,
+    Column.GPU: 4,
+    Column.DRIVER: 12,
+    Column.DOING: 30,
 }
+"""What a column is given, if its contents ask for so much, before the next one goes."""
 _DROP = (Column.KIND, Column.ROLES, Column.DRIVER, Column.GPU, Column.GROUPS)
 """Which column goes first where there is no room."""
 _GROW = (
-    (Column.NAME, 26),
+    (Column.NAME, 30),
     (Column.GROUPS, 14),
-    (Column.DOING, 34),
-    (Column.ROLES, 15),
-    (Column.DRIVER, 18),
-    (Column.KIND, 12),
     (Column.DOING, 40),
+    (Column.DRIVER, 44),
+    (Column.KIND, 16),
     (Column.NAME, 44),
     (Column.GROUPS, 40),
-    (Column.DRIVER, 30),
-    (Column.ROLES, 26),
-    (Column.KIND, 16),
 )
-"""Which column is given room first, and up to what."""
+"""Which column is given room first, and up to what; DOING has what is left."""
+_WHOLE = frozenset((Column.DRIVER, Column.KIND))
+"""Columns with a short and a long form: they grow only to where the long form has room."""
 
 
 class Layout:
     """Chooses columns for rows and a width; what a workload's cells ask for is measured once per value."""
 
     def __init__(self) -> None:
-        self._measured: dict[WorkloadKey, tuple[Workload, _Needs]] = {}
+        self._measured: dict[WorkloadKey, tuple[Workload, _Sizes]] = {}
 
     def columns(self, cells: int, rows: Sequence[FleetRow]) -> Columns:
         """The columns for ``cells`` cells, never wider than their widest content asks for.
@@ -92,7 +82,7 @@ class Layout:
         """
         namespaces = len({row.workload.key.namespace for row in rows}) > 1
         wants = self._wants(rows, namespaces)
-        widths = {column: min(least, wants[column]) for column, least in _NARROWEST.items()}
+        widths = {column: min(least, wants[column][0]) for column, least in _LEAST.items()}
         for column in _DROP:
             if _total(widths) <= cells:
                 break
@@ -103,55 +93,81 @@ class Layout:
         left = cells - _total(widths)
         for column, limit in _GROW:
             if column in widths:
-                more = max(0, min(left, min(limit, wants[column]) - widths[column]))
+                more = max(0, min(limit, wants[column][1]) - widths[column])
+                if more > left:
+                    more = 0 if column in _WHOLE else left
                 widths[column] += more
                 left -= more
         widths[Column.DOING] += max(0, left)
         return Columns(tuple(widths.items()), namespaces)
 
-    def _wants(self, rows: Sequence[FleetRow], namespaces: bool) -> dict[Column, int]:
+    def _wants(self, rows: Sequence[FleetRow], namespaces: bool) -> dict[Column, tuple[int, int]]:
+        """Cells for the short and for the long form of each column; equal where there is but one."""
         measured = self._measured
         if len(measured) > 2 * len(rows) + 100:
             measured.clear()
-        widest = [0] * 6
+        widest = _Sizes()
         for row in rows:
             value = row.workload
             known = measured.get(value.key)
             if known is None or known[0] is not value:
-                known = measured[value.key] = (value, _measure(value))
-            widest = list(map(max, widest, known[1]))
-        full, short, kind, groups, roles, drivers = widest
+                before = None if known is None else known[1]
+                known = measured[value.key] = (value, _measure(value, before))
+            widest = widest.with_(known[1])
+        name = widest.full_name if namespaces else widest.name
         wants = {
-            Column.NAME: full if namespaces else short,
-            Column.KIND: kind,
-            Column.READY: 0,
-            Column.GROUPS: groups,
-            Column.ROLES: roles,
-            Column.GPU: 0,
-            Column.DRIVER: drivers,
+            Column.NAME: (name, name),
+            Column.KIND: (widest.kind_short, widest.kind),
+            Column.READY: (widest.ready, widest.ready),
+            Column.GROUPS: (widest.groups, widest.groups),
+            Column.ROLES: (widest.roles, widest.roles),
+            Column.GPU: (4, 4),
+            Column.DRIVER: (widest.driver_short, widest.driver),
         }
-        sized = {column: min(_WIDEST[column], max(want, len(column))) for column, want in wants.items()}
-        return {**sized, Column.READY: 7, Column.GPU: 5, Column.DOING: 10_000}
+        headed = {
+            column: (max(short, len(column)), max(long, len(column)))
+            for column, (short, long) in wants.items()
+        }
+        return {**headed, Column.DOING: (10_000, 10_000)}
 
 
-_Needs = tuple[int, int, int, int, int, int]
-"""Cells for: name with namespace, name alone, kind, groups, roles, driver."""
+class _Sizes(Struct, frozen=True):
+    """Cells that the contents of columns take."""
+
+    full_name: int = 0
+    name: int = 0
+    kind: int = 0
+    kind_short: int = 0
+    ready: int = 0
+    groups: int = 0
+    roles: int = 0
+    driver: int = 0
+    driver_short: int = 0
+
+    def with_(self, other: _Sizes) -> _Sizes:
+        """The larger of both, one by one."""
+        return _Sizes(*map(max, astuple(self), astuple(other)))
 
 
-def _measure(workload: Workload) -> _Needs:
+def _measure(workload: Workload, before: _Sizes | None) -> _Sizes:
+    """``before``: of the workload's last value. What a driver says moves with its metric, and only grows."""
     letters = initials([spec.name for spec in workload.role_specs])
-    roles = sum(
+    roles = [
         len(letters[name]) + 3 + 2 * len(str(wanted))
         for name, _, wanted in role_totals(workload)
         if name in letters
-    )
-    return (
-        width(workload_name(workload, with_namespace=True)),
-        width(workload_name(workload, with_namespace=False)),
-        width(shown(workload.key.kind, 40)),
-        len(workload.groups),
-        roles,
-        width(driver(workload.drivers)),
+    ]
+    said = width(driver(workload.drivers))
+    return _Sizes(
+        full_name=width(workload_name(workload, with_namespace=True)),
+        name=width(workload_name(workload, with_namespace=False)),
+        kind=width(shown(workload.key.kind, 40)),
+        kind_short=width(kind_short(workload.key.kind)),
+        ready=1 + 2 * len(str(workload.desired or 0)),
+        groups=len(workload.groups),
+        roles=sum(roles) - 1 if roles else 0,
+        driver=said if before is None else max(said, before.driver),
+        driver_short=width(driver(workload.drivers, signal=False)),
     )
 
 
@@ -199,6 +215,8 @@ def cell(column: Column, cells: int, row: FleetRow, columns: Columns, eta: str, 
             return ((fit(number(workload.gpus, cells), cells, right=True, ellipsis=cut), styles.normal),)
         case Column.DRIVER:
             text = driver(workload.drivers)
+            if width(text) > cells:
+                text = driver(workload.drivers, signal=False)
             return ((fit(text, cells, ellipsis=cut), styles.normal if workload.drivers else styles.dim),)
         case Column.DOING:
             trouble = workload.trouble

@@ -95,7 +95,7 @@ _NARROW = Glyphs(
         Phase.QUEUED: "◌",
         Phase.CREATING: "▸",
         Phase.SCALING: "⇅",
-        Phase.UPDATING: "⟳",
+        Phase.UPDATING: "↻",
         Phase.RUNNING: "✓",
         Phase.DELETING: "◂",
         Phase.ABSENT: ".",

@@ -12,7 +12,7 @@ from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.cells import fit, shown, width
 from widgets.grid_cells import GridCells, phase_text
 from widgets.lines import Piece, strip
-from widgets.theme import Look
+from widgets.theme import Look, under_cursor
 from widgets.words import group_label
 
 __all__ = ["HEAD", "GridColumns", "RowId", "fits", "replica_rows"]
@@ -121,9 +121,8 @@ class GridColumns:
         pieces = self.cells.line(self.rows[index], self.lines[index], self._fresh(index, fresh))
         if on >= 0:
             text, style = pieces[on]
-            body = text.rstrip() or " "
-            rest = " " * (size - width(body))
-            pieces = [*pieces[:on], (body, style + styles.cursor), (rest, styles.normal), *pieces[on + 1 :]]
+            here = (fit(text.rstrip(), size - 1), under_cursor(style, styles.cursor))
+            pieces = [*pieces[:on], here, (" ", styles.normal), *pieces[on + 1 :]]
         segments = [Segment(label, styles.strong if on >= 0 else styles.dim)]
         text, style = "", styles.normal
         for piece in pieces:
@@ -150,24 +149,14 @@ class GridColumns:
         styles = self.look.styles
         names = ("", "phase", "GPU")
         pieces: list[Piece] = [(fit(names[row], self.label - 1) + " ", styles.dim)]
-        on = None if cursor is None else cursor[0]
         for column, group in enumerate(self.workload.groups):
             text, style = (self._mark, self._phase, self._gpus)[row](group)
             if row == 1 and group.name in fresh:
                 style += styles.strong
             text = fit(text, self.cells.cells - 1, ellipsis=self.look.glyphs.ellipsis)
-            if row == 0 and column == on:
-                pieces.append(
-                    (
-                        text,
-                        style + styles.cursor
-                        if cursor is not None and cursor[1] < 0
-                        else style + styles.strong,
-                    )
-                )
-            else:
-                pieces.append((text, style))
-            pieces.append((" ", styles.normal))
+            if row == 0 and cursor is not None and column == cursor[0]:
+                style = under_cursor(style, styles.cursor) if cursor[1] < 0 else style + styles.strong
+            pieces += [(text, style), (" ", styles.normal)]
         return strip(pieces, cells, self.look)
 
     def _mark(self, group: Group) -> Piece:

@@ -17,7 +17,7 @@ from widgets.cells import fit, shown, width
 from widgets.glyphs import GlyphSet
 from widgets.grid_cells import phase_text
 from widgets.lines import Piece, strip
-from widgets.theme import Look
+from widgets.theme import Look, under_cursor
 from widgets.words import group_label, initials
 
 __all__ = ["HEAD", "Entry", "GridRows"]
@@ -133,7 +133,7 @@ class GridRows:
                     pieces.append((cut, styles.dim))
                     break
                 used += width(sign)
-                pieces.append((sign, its + styles.cursor if replica is on else its))
+                pieces.append((sign, under_cursor(its, styles.cursor) if replica is on else its))
             pieces.append(("  ", styles.normal))
         if on is not None:
             pieces.append((f"{shown(on.id, 60)} ", styles.strong))

@@ -18,7 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from widgets.cells import clip, width
-from widgets.theme import DEFAULT_LOOK, Look
+from widgets.theme import DEFAULT_LOOK, Look, under_cursor
 
 __all__ = ["Line", "LineWidget", "Piece", "TextWidget", "strip"]
 
@@ -33,16 +33,18 @@ def strip(line: Sequence[Piece], cells: int, look: Look, over: Style | None = No
     segments: list[Segment] = []
     room = cells
     for text, style in line:
+        if over is not None:
+            style = under_cursor(style, over)
         size = width(text)
         if size > room:
             text = clip(text, room, look.glyphs.ellipsis)
             size = width(text)
             if size:
-                segments.append(Segment(text, style if over is None else style + over))
+                segments.append(Segment(text, style))
             room -= size
             break
         if size:
-            segments.append(Segment(text, style if over is None else style + over))
+            segments.append(Segment(text, style))
             room -= size
     if room > 0:
         segments.append(Segment(" " * room, look.styles.normal if over is None else over))

@@ -53,13 +53,11 @@ class OperationStrip(TextWidget):
             growing = grows(operation.before, operation.after)
             first.append((f", {span(eta.low, eta.high)} to go", styles.normal))
             first.append((f", {earlier(eta.samples, growing=growing)}", styles.dim))
-        part = operation.done / operation.total if operation.total else 0.0
         who = f"by {shown(operation.by, 80)}" + (f": {shown(operation.reason)}" if operation.reason else "")
-        size = max(10, min(40, cells // 3))
-        return [
-            tuple(first),
-            ((" " + bar(part, size, glyphs), styles.accent), (f"  {who}", styles.dim)),
-        ]
+        if self._view.progress is None:
+            return [tuple(first), ((f" {who}", styles.dim),)]
+        drawn = bar(self._view.progress / 100, max(10, min(40, cells // 3)), glyphs)
+        return [tuple(first), ((f" {drawn}", styles.accent), (f"  {who}", styles.dim))]
 
     def _over(self, operation: Operation, ended: float) -> list[Line]:
         styles = self.look.styles

@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.plans import Capacity, Money, ScalePlan, Step, StepKind
-from widgets.cells import clip, fit, shown, span, width
+from widgets.cells import fit, shown, span, width, wrapped
 from widgets.lines import Line, LineWidget, Piece, strip
 from widgets.records import PlanShown
 from widgets.theme import Look
@@ -178,29 +178,10 @@ def _wrapped(
     """A labelled text over as many lines as it takes, broken at blanks where it can be."""
     room = max(10, cells - _LABEL - 1)
     lines: list[Line] = []
-    for part in _broken(text, room):
+    for part in wrapped(text, room):
         head = f" {label:<{_LABEL - 1}}" if not lines else " " * _LABEL
         lines.append(((head, label_style or look.styles.dim), (part, style)))
     return lines
-
-
-def _broken(text: str, room: int) -> list[str]:
-    parts: list[str] = []
-    line = ""
-    for word in text.split(" "):
-        while width(word) > room:
-            if line:
-                parts.append(line)
-                line = ""
-            head = clip(word, room, "")
-            parts.append(head)
-            word = word[len(head) :]
-        if line and width(line) + 1 + width(word) > room:
-            parts.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return [*parts, line] if line or not parts else parts
 
 
 def _prompt(view: PlanShown, look: Look) -> Line:

@@ -82,6 +82,8 @@ class StripView(Struct, frozen=True):
     """What it still takes; ``None`` is drawn as "no history"."""
     quiet: str | None = None
     """What to say when no operation runs: ``4 of 4 ready, HPA 2-8``."""
+    progress: int | None = None
+    """How far what the operation touches is, 0 to 100; ``None``: not known, and no bar is drawn."""
 
 
 class LaneSample(Struct, frozen=True):

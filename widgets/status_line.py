@@ -38,7 +38,7 @@ class StatusLine(TextWidget):
         else:
             left.append((" > all", styles.dim))
         if view.user:
-            left.append(("  " + shown(view.user, 30), styles.dim))
+            left.append(("  user " + shown(view.user, 30), styles.dim))
         if view.mode:
             left.append(("  " + shown(view.mode, 20), styles.warn))
         notes: list[Piece] = [("  " + shown(note, 80), styles.warn) for note in view.notes]

@@ -16,7 +16,18 @@ from textual.theme import Theme
 from clients.serving.phase import Phase, TroubleKind
 from widgets.glyphs import SETS, Glyphs, GlyphSet
 
-__all__ = ["DARK", "DEFAULT_LOOK", "LIGHT", "Depth", "Look", "Styles", "look", "styles_for", "textual_theme"]
+__all__ = [
+    "DARK",
+    "DEFAULT_LOOK",
+    "LIGHT",
+    "Depth",
+    "Look",
+    "Styles",
+    "look",
+    "styles_for",
+    "textual_theme",
+    "under_cursor",
+]
 
 
 class Depth(StrEnum):
@@ -72,6 +83,11 @@ def styles_for(depth: Depth, *, dark: bool = True) -> Styles:
         cursor=Style(reverse=True),
         head=Style(bold=True),
     )
+
+
+def under_cursor(style: Style, cursor: Style) -> Style:
+    """Text under the cursor: colours go, since each would be a patch of its own; shape and weight stay."""
+    return Style(bold=style.bold, underline=style.underline) + cursor
 
 
 class Look(Struct, frozen=True):

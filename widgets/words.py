@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clients.serving.operation import Count, Operation
-from clients.serving.phase import Phase
+from clients.serving.phase import Phase, Trouble
 from clients.serving.plans import Eta
-from clients.serving.workload import Driver, Group, Workload
+from clients.serving.workload import Driver, Group, RoleReplica, Workload
 from widgets.cells import UNKNOWN, fraction, percent, shown, span
 
 __all__ = [
@@ -17,14 +17,19 @@ __all__ = [
     "driver",
     "earlier",
     "group_label",
+    "group_words",
     "grows",
     "initials",
     "item_label",
     "kind_short",
     "moving_group",
     "operation_short",
+    "progress",
+    "quiet",
     "remaining",
+    "replica_words",
     "role_totals",
+    "trouble_text",
     "workload_name",
 ]
 
@@ -92,8 +97,17 @@ def role_totals(workload: Workload) -> list[tuple[str, int, int]]:
     return [(name, ready, wanted) for name, (ready, wanted) in totals.items()]
 
 
-def driver(drivers: Sequence[Driver]) -> str:
-    """``HPA 2-8 cpu 72>60``; ``manual`` without one; the first one and how many more where several fight."""
+def quiet(workload: Workload) -> str:
+    """``3 of 4 groups ready``: what there is to say where nothing goes on."""
+    ready = workload.ready if workload.capabilities.ready_known else None
+    return f"{_count(ready)} of {_count(workload.desired)} groups ready"
+
+
+def driver(drivers: Sequence[Driver], *, signal: bool = True) -> str:
+    """``HPA 2-8 cpu 72>60``; ``manual`` without one; the first one and how many more where several fight.
+
+    Without ``signal`` it leaves out what the driver looks at.
+    """
     if not drivers:
         return "manual"
     first = drivers[0]
@@ -102,7 +116,7 @@ def driver(drivers: Sequence[Driver]) -> str:
         low = UNKNOWN if first.minimum is None else str(first.minimum)
         high = UNKNOWN if first.maximum is None else str(first.maximum)
         parts.append(f"{low}-{high}")
-    if first.signal:
+    if signal and first.signal:
         parts.append(shown(first.signal, 60))
     if len(drivers) > 1:
         parts.append(f"+{len(drivers) - 1}")
@@ -119,6 +133,26 @@ def counts(before: Count, after: Count) -> str:
         if had != wanted:
             parts.append(f"{shown(role, 40)} {_count(had)}>{wanted}")
     return " ".join(parts)
+
+
+def group_words(group: Group) -> str:
+    """A group in one sentence: its trouble, else what it does and why."""
+    far = "" if group.progress is None or group.phase not in MOVING else f" {percent(group.progress)}"
+    cause = "" if group.cause is None else f", because of a {group.cause}"
+    template = ", with an old template" if group.outdated else ""
+    doing_now = f"{group.phase}{far}{cause}{template}, {group.gpus} GPUs"
+    return doing_now if group.trouble is None else f"{trouble_text(group.trouble)} ({doing_now})"
+
+
+def replica_words(replica: RoleReplica) -> str:
+    """A role replica in one sentence: its trouble, else how far its pods are, and where."""
+    ready = sum(pod.ready for pod in replica.pods)
+    stage = "" if replica.stage is None else f", {replica.stage}"
+    far = "" if replica.progress is None or replica.phase not in MOVING else f" {percent(replica.progress)}"
+    nodes = ", ".join(dict.fromkeys(shown(pod.node, 80) for pod in replica.pods if pod.node)) or "no node"
+    pods = f"{ready} of {replica.need} pods ready, on {nodes}"
+    doing_now = f"{replica.phase}{stage}{far}: {pods}"
+    return doing_now if replica.trouble is None else f"{trouble_text(replica.trouble)} ({doing_now})"
 
 
 def _count(value: int | None) -> str:
@@ -150,11 +184,52 @@ def moving_group(workload: Workload) -> Group | None:
     return min(begun, key=lambda group: (-(group.progress or 0), group.ordinal or 0))
 
 
+_COUNTED = frozenset((Phase.CREATING, Phase.DELETING))
+"""Phases whose progress leads to their item being done."""
+
+
+def progress(operation: Operation, workload: Workload) -> int | None:
+    """The mean of what is done and of what is on its way, 0 to 100; ``None`` while neither is known.
+
+    What is affected and not there (not begun, or gone already) counts by the operation's own ``done`` alone.
+    """
+    if operation.total <= 0:
+        return None
+    affected = frozenset(operation.affected)
+    found: list[int] = []
+    for group in workload.groups:
+        if group.name in affected and group.phase in _COUNTED and group.progress is not None:
+            found.append(group.progress)
+        found += [
+            replica.progress
+            for role in group.roles
+            for replica in role.replicas
+            if f"{group.name}/{replica.id}" in affected
+            and replica.phase in _COUNTED
+            and replica.progress is not None
+        ]
+    if not found and not operation.done:
+        return None
+    return min(100, (100 * operation.done + sum(found)) // operation.total)
+
+
 def operation_short(operation: Operation) -> str:
     """``2>4 1/2``: from, to, done of all."""
     what = counts(operation.before, operation.after)
     done = fraction(operation.done, operation.total)
     return f"{what} {done}" if what else done
+
+
+_TOLD = frozenset({"Unschedulable", "GangUnschedulable", "NotScheduled", "StuckTerminating", "NodeLost"})
+"""Reasons of which the message says all: where room is short, the word in front would push it out."""
+
+
+def trouble_text(trouble: Trouble) -> str:
+    """Reason and message, ``OOMKilled: G-0 decode-1: …``; the message alone where it says the reason."""
+    reason, message = shown(trouble.reason, 60), shown(trouble.message, 400)
+    if message and (not reason or trouble.reason in _TOLD or reason.lower() in message.lower()):
+        return message
+    return f"{reason}: {message}" if message else reason
 
 
 def doing(workload: Workload, eta: str) -> str:
@@ -163,8 +238,7 @@ def doing(workload: Workload, eta: str) -> str:
     operation = workload.operation
     trouble = workload.trouble
     if trouble is not None:
-        reason = shown(trouble.reason, 60)
-        parts.append(f"{reason}: {shown(trouble.message)}" if trouble.message else reason)
+        parts.append(trouble_text(trouble))
     running = operation is not None and operation.ended_at is None
     if running and operation is not None:
         parts.append(operation_short(operation))

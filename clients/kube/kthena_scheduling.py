@@ -24,19 +24,15 @@ _TAINT = re.compile(r"had (?:un|in)tolerated taints?\(?s?\)? ?(\{[^}]*\})?", re.
 
 @lru_cache(maxsize=2048)
 def unschedulable_sentence(message: str, gpus: int) -> str:
-    """Which resource is short on how many nodes, and what else keeps a pod that needs ``gpus`` away."""
+    """Which resource is short, for a pod that needs ``gpus``, and then what else keeps it from nodes."""
     found = _NODES.search(message)
     if found is None:
         return message[:400]
     total, rest = found[2], _PREEMPTION.sub("", found[3])
-    parts = [_part(part, total) for part in _split(rest)]
-    parts = [part for part in parts if part]
-    if not parts:
+    clauses = [_clause(part, total, gpus) for part in _split(rest)]
+    if not clauses:
         return message[:400]
-    head = ""
-    if gpus and any(name in rest for name in GPU_RESOURCES):
-        head = f"needs {gpus} GPU{'s' if gpus != 1 else ''} on one node: "
-    return (head + ", ".join(parts))[:400]
+    return "; ".join(text for _, text in sorted(clauses, key=lambda clause: clause[0]))[:400]
 
 
 def _split(rest: str) -> list[str]:
@@ -54,15 +50,28 @@ def _split(rest: str) -> list[str]:
     return [part.strip().rstrip(".") for part in parts if part.strip()]
 
 
-def _part(part: str, total: str) -> str:
+def _clause(part: str, total: str, gpus: int) -> tuple[tuple[bool, int], str]:
+    """Its rank, and its words: what is short before what forbids, and what holds on most nodes first."""
     found = _PART.fullmatch(part)
     if found is None:
-        return part
+        return (True, 0), part
     count, why = found[1], found[2]
     of = f"{count} of {total} nodes"
     short = _SHORT.search(why)
     if short is not None:
-        return f"{of} have too little {short[1].rstrip('.,')} free"
+        return (False, -int(count)), _shortage(short[1].rstrip(".,"), of, gpus)
+    return (True, -int(count)), _obstacle(why, of)
+
+
+def _shortage(resource: str, of: str, gpus: int) -> str:
+    if resource not in GPU_RESOURCES:
+        return f"short of {resource} on {of}"
+    if not gpus:
+        return f"short of GPUs on {of}"
+    return f"short of GPUs: needs {gpus} on one node, {of} have fewer free"
+
+
+def _obstacle(why: str, of: str) -> str:
     taint = _TAINT.search(why)
     if taint is not None:
         return f"{of} have a taint it does not tolerate {taint[1] or ''}".rstrip()
@@ -75,17 +84,14 @@ def _part(part: str, total: str) -> str:
 
 @lru_cache(maxsize=2048)
 def gang_sentence(message: str, minimum: int | None, phase: str) -> str:
-    """Why a whole group waits: it is placed all at once or not at all."""
-    all_at_once = (
-        f"the group needs {minimum} pods placed at once" if minimum else "the group is placed at once"
-    )
+    """What a whole group lacks, and then that it is placed all at once or not at all."""
     found = _GANG.search(message)
     where = _NODES.search(message)
     if where is not None:
-        detail = unschedulable_sentence(message[where.start() :], 0)
+        lacks = unschedulable_sentence(message[where.start() :], 0)
     else:
         rest = _GANG.sub("", message, count=1).strip(" :")
-        detail = rest[:300] if rest else f"PodGroup is {phase or 'not yet seen by the scheduler'}"
-    if found is not None:
-        return f"{all_at_once}, {found[1]} of {found[2]} fit nowhere: {detail}"[:400]
-    return f"{all_at_once}: {detail}"[:400]
+        lacks = rest[:300] if rest else f"PodGroup is {phase or 'not yet seen by the scheduler'}"
+    nowhere = f"{found[1]} of {found[2]} pods fit nowhere, and " if found is not None else ""
+    at_once = f"the group needs {minimum} pods placed at once" if minimum else "the group is placed at once"
+    return f"{lacks}; {nowhere}{at_once}"[:400]

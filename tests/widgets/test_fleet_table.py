@@ -13,7 +13,7 @@ from tests.support.stage import lines, staged
 from widgets.fleet_table import FleetTable
 from widgets.glyphs import GlyphSet
 from widgets.records import FleetRow, FleetView
-from widgets.theme import look
+from widgets.theme import Depth, look
 
 _TROUBLE = Trouble(TroubleKind.FAILED, "OOMKilled", "G-0 prefill-1: CUDA out of memory")
 
@@ -61,6 +61,49 @@ async def test_a_wide_table_tells_groups_roles_driver_and_what_goes_on() -> None
     assert "2>4 1/2 G-3 creating 63% ~1m40s by ops" in drawn[1]
     assert "✗✓" in drawn[2]
     assert "✗ OOMKilled: G-0 prefill-1: CUDA out of memory" in drawn[2]
+
+
+async def test_the_kind_takes_no_more_room_than_it_uses() -> None:
+    table = FleetTable()
+    for columns, kind in ((104, "MS"), (160, "ModelServing")):
+        async with staged(table, columns):
+            table.show(_view(_scaling(), _failing()), 0)
+            heading, first, *_ = lines(table)
+            at = heading.index("KIND")
+            assert first[at : heading.index("READY")].strip() == kind
+            assert heading.index("READY") - at == max(len(kind), len("KIND")) + 1
+
+
+async def test_a_driver_is_drawn_with_its_whole_signal_or_without() -> None:
+    long = hpa(2, 5, "vllm:num_requests_waiting 12>5")
+    table = FleetTable()
+    for columns, said in ((110, "HPA 2-5"), (200, "HPA 2-5 vllm:num_requests_waiting 12>5")):
+        async with staged(table, columns):
+            table.show(_view(workload("qwen-chat", 3, drivers=[long])), 0)
+            heading, first, *_ = lines(table)
+            assert first[heading.index("DRIVER") : heading.index("DOING")].strip() == said
+
+
+async def test_a_moving_metric_moves_no_column() -> None:
+    table = FleetTable()
+    async with staged(table, 160):
+        table.show(_view(workload("qwen-chat", 3, drivers=[hpa(signal="cpu 100>60")])), 0)
+        heading = lines(table)[0]
+        table.show(_view(workload("qwen-chat", 3, drivers=[hpa(signal="cpu 9<60")])), 1)
+        assert lines(table)[0] == heading
+
+
+@pytest.mark.parametrize("depth", Depth)
+@pytest.mark.parametrize("dark", [True, False])
+async def test_the_row_under_the_cursor_is_of_one_colour(depth: Depth, dark: bool) -> None:
+    table = FleetTable(look(depth=depth, dark=dark))
+    async with staged(table, 120):
+        table.show(_view(_failing(), _scaling()), 0)
+        drawn = [style for _, style, _ in table.render_line(1) if style is not None]
+        assert {(style.color, style.bgcolor, style.reverse, style.dim) for style in drawn} == {
+            (None, None, True, None)
+        }
+        assert any(style.bold for style in drawn), "a failure is still told by its weight"
 
 
 async def test_too_many_groups_are_counted_with_failures_first() -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.style import Style
 
 from clients.serving.backend import GpuTotals
 from clients.serving.changes import ReplicasChange
 from clients.serving.events import Event, EventKind
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.operation import Count, Outcome, Prediction
+from clients.serving.phase import Phase
 from clients.serving.plans import Capacity, Eta, Money, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceState, SourceStatus
-from tests.support.fleets import key, operation
+from tests.support import fleets
+from tests.support.fleets import group, key, operation, workload
 from tests.support.stage import lines, staged
+from widgets.cursor_words import CursorWords
 from widgets.key_line import KeyLine
 from widgets.log_lines import LogLines
 from widgets.needs_you import NeedsYou
@@ -22,6 +26,7 @@ from widgets.plan_view import PlanView
 from widgets.records import KeyHint, LaneSample, Need, PlanShown, StatusView, StripView, TimeView
 from widgets.status_line import StatusLine
 from widgets.timeline import LANES, TimeLine
+from widgets.words import progress
 
 
 def _source(
@@ -57,6 +62,10 @@ async def test_gpus_that_may_not_be_seen_are_unknown() -> None:
     assert "GPUs 104/128 free unknown" in await _status(view, 0)
 
 
+async def test_the_user_is_called_the_user() -> None:
+    assert "admin > all  user admin" in await _status(StatusView("admin", user="admin"), 0)
+
+
 @pytest.mark.parametrize("columns", [70, 80, 100])
 async def test_what_is_cut_off_is_said_before_anything_else(columns: int) -> None:
     states = tuple(_source(name, SourceState.LIVE) for name in ("ms", "pods", "nodes", "events", "slices"))
@@ -79,7 +88,7 @@ async def test_sources_that_do_not_fit_are_counted() -> None:
     live = tuple(_source(name, SourceState.LIVE) for name in names)
     view = StatusView("prod", ("llm",), "ops", sources=live)
     assert "ms live  pods live  nodes live  +4 more" in await _status(view, 100.0, 70)
-    assert "+7 more" in await _status(view, 100.0, 30)
+    assert "+7 more" in await _status(view, 100.0, 35)
     assert "more" not in await _status(view, 100.0, 120)
 
 
@@ -132,6 +141,48 @@ async def test_a_running_operation_says_how_far_how_long_and_by_whom() -> None:
         assert drawn[1].rstrip().endswith("by ops")
         widget.show(StripView(running), 1060)
         assert "no history" in lines(widget)[0]
+
+
+async def test_an_operation_has_a_bar_only_once_something_is_known_of_its_progress() -> None:
+    widget = OperationStrip()
+    value = workload("q", [group("q", 0), group("q", 1), group("q", 2), group("q", 3, Phase.QUEUED)])
+    begun = operation("q", 2, 4)
+    assert progress(begun, value) is None
+    groups = [*value.groups[:2], group("q", 2, Phase.CREATING, progress=60), value.groups[3]]
+    half_way = progress(begun, msgspec.structs.replace(value, groups=tuple(groups)))
+    assert half_way == 30
+    assert progress(msgspec.structs.replace(begun, done=1), value) == 50
+    async with staged(widget, 100):
+        widget.show(StripView(begun), 1060)
+        assert lines(widget)[1].strip() == "by ops"
+        widget.show(StripView(begun, progress=half_way), 1060)
+        assert lines(widget)[1].split() == ["⣿" * 9 + "⡇" + "⣀" * 23, "by", "ops"]
+
+
+async def test_progress_of_role_replicas_counts_those_that_are_scaled() -> None:
+    value = workload("q", [group("q", 0, Phase.CREATING, progress=40, roles=(("decode", 2),))])
+    asked = msgspec.structs.replace(operation("q", 1, 1), affected=("q-0/decode-1",), total=1)
+    replicas = (fleets.replica("decode", 0), fleets.replica("decode", 1, Phase.CREATING, progress=70))
+    role = msgspec.structs.replace(value.groups[0].roles[0], replicas=replicas)
+    one = msgspec.structs.replace(value.groups[0], roles=(role,))
+    assert progress(asked, msgspec.structs.replace(value, groups=(one,))) == 70
+
+
+# What the cursor is on
+
+
+async def test_a_sentence_that_is_too_long_goes_on_below_and_says_where_it_is_cut() -> None:
+    widget = CursorWords()
+    async with staged(widget, 40, 2):
+        widget.show("G-0 decode-1", "short of GPUs: needs 8 on one node, 12 of 16 nodes have fewer", Style())
+        assert [line.rstrip() for line in lines(widget)] == [
+            " G-0 decode-1  short of GPUs: needs 8",
+            " on one node, 12 of 16 nodes have fewer",
+        ]
+        widget.show("G-0 decode-1", "word " * 40, Style())
+        assert lines(widget)[1].rstrip().endswith("…")
+        widget.show("", "", Style())
+        assert "".join(lines(widget)).strip() == ""
 
 
 async def test_an_ended_operation_puts_prediction_and_outcome_side_by_side() -> None:

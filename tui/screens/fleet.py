@@ -21,8 +21,11 @@ from tui.screens.bindings import bindings
 from tui.screens.filter_line import FilterLine
 from tui.screens.workload import WorkloadScreen
 from tui.session import Session
+from widgets.cells import shown
+from widgets.cursor_words import CursorWords
 from widgets.fleet_table import FleetTable
 from widgets.records import FleetRow, FleetView
+from widgets.words import doing, driver, quiet, remaining
 
 __all__ = ["FleetScreen"]
 
@@ -39,8 +42,9 @@ class FleetScreen(ActingScreen):
         self._row_of: dict[WorkloadKey, FleetRow] = {}
 
     def body(self) -> Iterable[Widget]:
-        """The table, and the filter line while there is a filter."""
+        """The table, its row under the cursor in full, and the filter line while there is a filter."""
         yield FleetTable(self.session.look)
+        yield CursorWords(self.session.look)
         yield FilterLine(COLUMNS)
 
     @property
@@ -76,6 +80,25 @@ class FleetScreen(ActingScreen):
         view = FleetView(shown, loading=self._loading(), note=note)
         self.table.show(view, door.now(), door.monotonic())
         self.query_one(FilterLine).result(self.rows.filter, hidden)
+        self._say_row()
+
+    def _say_row(self) -> None:
+        """What the columns have no room for."""
+        row = self._row_of.get(self.table.cursor) if self.table.cursor else None
+        words, look = self.query_one(CursorWords), self.session.look
+        if row is None:
+            words.show("", "", look.styles.normal)
+            return
+        workload = row.workload
+        trouble = workload.trouble
+        text = doing(workload, remaining(row.eta)) or quiet(workload)
+        if workload.drivers:
+            text += f"; driver {driver(workload.drivers)}"
+        words.show(
+            shown(workload.key.name, 100),
+            text,
+            look.styles.dim if trouble is None else look.trouble_style(trouble.kind),
+        )
 
     def _loading(self) -> bool:
         required = [source for source in self.session.live.view.sources if source.required]
@@ -120,6 +143,7 @@ class FleetScreen(ActingScreen):
 
     @on(FleetTable.Highlighted)
     def _highlighted(self) -> None:
+        self._say_row()
         self.on_target()
 
     @on(FleetTable.Opened)

@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from clients.serving.events import Event
 from clients.serving.keys import WorkloadKey
+from clients.serving.phase import Trouble
 from clients.serving.plain import plain
 from clients.serving.workload import Workload
 from tui.keys import Place
@@ -20,10 +21,13 @@ from tui.screens.bindings import bindings
 from tui.screens.header import Header
 from tui.session import Session
 from tui.summary import summary
+from widgets.cells import shown
+from widgets.cursor_words import CursorWords
 from widgets.group_grid import GroupGrid
 from widgets.operation_strip import OperationStrip
 from widgets.records import StripView, TimeView
 from widgets.timeline import LANES, TimeLine
+from widgets.words import group_label, group_words, progress, quiet, replica_words
 
 __all__ = ["WorkloadScreen"]
 
@@ -51,11 +55,12 @@ class WorkloadScreen(ActingScreen):
         self._copied = (-_AGAIN, -1)
 
     def body(self) -> Iterable[Widget]:
-        """Head, operation, grid, time line."""
+        """Head, operation, grid, its cell under the cursor in full, time line."""
         look = self.session.look
         yield Header(look)
         yield OperationStrip(look)
         yield GroupGrid(look)
+        yield CursorWords(look)
         yield TimeLine(look)
 
     @property
@@ -74,9 +79,9 @@ class WorkloadScreen(ActingScreen):
         if frame.whole or self.key in frame.changed or self.key in frame.removed or frame.sources_changed:
             self.query_one(Header).show(self._last, gone=newest is None and self._last is not None)
             if self._last is not None:
-                strip = StripView(live.operation(self.key), live.eta(self.key), self._quiet(self._last))
-                self.query_one(OperationStrip).show(strip, door.now())
+                self.query_one(OperationStrip).show(self._strip(self._last), door.now())
                 self.grid.show(live.grid(self._last), door.now(), door.monotonic())
+                self._say_cell()
         if frame.whole or any(event.key == self.key for event in frame.events):
             self._events = live.events(self.key, _EVENTS)
             self._show_time()
@@ -92,10 +97,36 @@ class WorkloadScreen(ActingScreen):
         view = TimeView(self._events, lanes, utc_offset=self.session.options.utc_offset, named=False)
         line.show(view, self.session.door.now())
 
-    def _quiet(self, workload: Workload) -> str:
-        ready = "–" if workload.ready is None else workload.ready
-        wanted = "–" if workload.desired is None else workload.desired
-        return f"{ready} of {wanted} groups ready, nothing is being scaled"
+    def _strip(self, workload: Workload) -> StripView:
+        live = self.session.live
+        operation = live.operation(self.key)
+        return StripView(
+            operation,
+            live.eta(self.key),
+            f"{quiet(workload)}, nothing is being scaled",
+            None if operation is None else progress(operation, workload),
+        )
+
+    def _say_cell(self) -> None:
+        """What the cell under the cursor has no room for."""
+        look, words = self.session.look, self.query_one(CursorWords)
+        name, text, trouble = self._cell()
+        style = look.styles.dim if trouble is None else look.trouble_style(trouble.kind)
+        words.show(name, text, style)
+
+    def _cell(self) -> tuple[str, str, Trouble | None]:
+        """Name, sentence and trouble of what the cursor is on."""
+        selection = self.grid.selection
+        for group in self._last.groups if self._last is not None and selection is not None else ():
+            if selection is None or group.name != selection.group:
+                continue
+            for role in group.roles:
+                for replica in role.replicas:
+                    if (role.name, replica.id) == (selection.role, selection.replica):
+                        name = f"{group_label(group)} {shown(replica.id, 80)}"
+                        return name, replica_words(replica), replica.trouble
+            return group_label(group), group_words(group), group.trouble
+        return "", "", None
 
     def on_resize(self, event: Resize) -> None:
         """The time line takes what a screen can spare: four lines at 80x24, a graph from 36 lines on."""
@@ -117,6 +148,7 @@ class WorkloadScreen(ActingScreen):
 
     @on(GroupGrid.Moved)
     def _moved(self) -> None:
+        self._say_cell()
         self.on_target()
 
     @on(GroupGrid.Opened)

@@ -53,7 +53,7 @@ async def test_the_first_frame_comes_before_anything_is_asked() -> None:
 async def test_the_fleet_at_a_glance(door: ScriptedDoor) -> None:
     async with console(door) as seen:
         lines = [line.rstrip() for line in seen.text.splitlines()]
-        assert lines[0].startswith(" prod-eu > all  ops  ms live  pods live")
+        assert lines[0].startswith(" prod-eu > all  user ops  ms live  pods live")
         assert lines[0].endswith("GPUs 104/128 free 24  3 workloads")
         assert lines[1] == " ! 1 needs you   deepseek-r1 G-0 prefill-0: CrashLoopBackOff: CUDA out of memory"
         assert lines[2].split() == ["NAME", "KIND", "READY", "GROUPS", "ROLES", "GPU", "DRIVER", "DOING"]
@@ -64,6 +64,21 @@ async def test_the_fleet_at_a_glance(door: ScriptedDoor) -> None:
         ]
         assert "HPA 2-8 cpu 72>60" in lines[5]
         assert lines[-1].startswith(" Enter open  s scale  + one more  - one fewer")
+
+
+async def test_a_reason_that_is_cut_in_the_row_is_read_in_full_below(door: ScriptedDoor) -> None:
+    words = "short of GPUs: needs 8 on one node, 12 of 16 nodes have fewer free; 4 of 16 nodes are cordoned"
+    short = Trouble(TroubleKind.BLOCKED, "Unschedulable", words, 900.0)
+    group = fleets.group("too-big", 0, Phase.CREATING, trouble=short)
+    door.fleet.put(fleets.workload("too-big", [group], trouble=short))
+    async with console(door, (80, 24)) as seen:
+        assert "short of GPUs: needs 8" in next(line for line in seen.text.splitlines() if "! short" in line)
+        assert "cordoned" not in seen.text
+        await seen.press("G")
+        foot = " ".join(line.strip() for line in seen.text.splitlines()[-3:-1])
+        assert foot == f"too-big  {words}"
+        await seen.press("k")
+        assert "3 of 3 groups ready; driver HPA 2-8 cpu 72>60" in seen.text
 
 
 async def test_the_cursor_stays_with_its_workload_while_rows_come_and_go(door: ScriptedDoor) -> None:

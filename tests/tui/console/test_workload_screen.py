@@ -64,6 +64,28 @@ async def test_head_grid_and_time_line(door: ScriptedDoor) -> None:
         assert isinstance(seen.app.screen, FleetScreen)
 
 
+async def test_what_a_cell_has_no_room_for_is_read_below_the_grid(door: ScriptedDoor) -> None:
+    words = "engine: 5 restarts, last exit code 1: torch.OutOfMemoryError: CUDA out of memory"
+    crash = Trouble(TroubleKind.FAILED, "CrashLoopBackOff", words, 900.0)
+    groups = [
+        fleets.group("qwen-chat", at, Phase.CREATING if at == 7 else Phase.RUNNING, stage=Stage.WEIGHTS)
+        for at in range(8)
+    ]
+    replica = fleets.replica("decode", 0, Phase.CREATING, stage=Stage.WEIGHTS, progress=40, trouble=crash)
+    role = msgspec.structs.replace(groups[7].roles[0], replicas=(replica,))
+    groups[7] = msgspec.structs.replace(groups[7], roles=(role,), progress=40)
+    door.fleet.put(fleets.workload("qwen-chat", groups))
+    async with console(door, (80, 24)) as seen:
+        await seen.press("enter")
+        await seen.draw()
+        assert "G-0  running, 4 GPUs" in seen.text
+        await seen.press(*"lllllll")
+        assert "G-7  creating 40%, 4 GPUs" in seen.text
+        await seen.press("n")
+        foot = " ".join(line.strip() for line in seen.text.splitlines())
+        assert f"G-7 decode-0  CrashLoopBackOff: {words} (creating, weights 40%:" in foot
+
+
 async def test_an_operation_is_followed_to_its_end_and_its_outcome_shown(door: ScriptedDoor) -> None:
     operation = msgspec.structs.replace(
         fleets.operation("qwen-chat", 3, 5, started=1000.0),

@@ -28,19 +28,26 @@ TRACEBACK = {
             "0/16 nodes are available: 12 Insufficient nvidia.com/gpu, 4 node(s) had untolerated taint "
             "{pool: cpu, x: y}. preemption: 0/16 nodes are available: 16 Preemption is not helpful.",
             8,
-            "needs 8 GPUs on one node: 12 of 16 nodes have too little nvidia.com/gpu free, "
+            "short of GPUs: needs 8 on one node, 12 of 16 nodes have fewer free; "
             "4 of 16 nodes have a taint it does not tolerate {pool: cpu, x: y}",
+        ),
+        (
+            "0/16 nodes are available: 4 node(s) had untolerated taint {pool: cpu}, 10 Insufficient "
+            "nvidia.com/gpu, 2 Insufficient cpu.",
+            1,
+            "short of GPUs: needs 1 on one node, 10 of 16 nodes have fewer free; "
+            "short of cpu on 2 of 16 nodes; 4 of 16 nodes have a taint it does not tolerate {pool: cpu}",
         ),
         (
             "0/3 nodes are unavailable: 3 Insufficient memory.",
             1,
-            "3 of 3 nodes have too little memory free",
+            "short of memory on 3 of 3 nodes",
         ),
         (
             "0/5 nodes are available: 2 node(s) were unschedulable, 3 node(s) didn't match Pod's node "
             "affinity/selector.",
             1,
-            "2 of 5 nodes are cordoned, 3 of 5 nodes do not match its node selector or affinity",
+            "3 of 5 nodes do not match its node selector or affinity; 2 of 5 nodes are cordoned",
         ),
         ("0/2 nodes are available: 2 too many pods.", 0, "2 of 2 nodes: too many pods"),
         ("no such scheduler words", 4, "no such scheduler words"),
@@ -57,19 +64,18 @@ def test_the_schedulers_message_is_told_by_resource(message: str, gpus: int, exp
         (
             "18/18 tasks in gang unschedulable: pod group is not ready, 18 Pending, 18 minAvailable",
             18,
-            "the group needs 18 pods placed at once, 18 of 18 fit nowhere: "
-            "pod group is not ready, 18 Pending, 18 minAvailable",
+            "pod group is not ready, 18 Pending, 18 minAvailable; "
+            "18 of 18 pods fit nowhere, and the group needs 18 pods placed at once",
         ),
         (
             "2/3 tasks in gang unschedulable: 0/4 nodes are unavailable: 4 Insufficient nvidia.com/gpu.",
             None,
-            "the group is placed at once, 2 of 3 fit nowhere: "
-            "4 of 4 nodes have too little nvidia.com/gpu free",
+            "short of GPUs on 4 of 4 nodes; 2 of 3 pods fit nowhere, and the group is placed at once",
         ),
-        ("", 3, "the group needs 3 pods placed at once: PodGroup is Pending"),
+        ("", 3, "PodGroup is Pending; the group needs 3 pods placed at once"),
     ],
 )
-def test_a_gangs_message_says_that_all_are_placed_at_once(
+def test_a_gangs_message_says_what_is_lacking_and_that_all_are_placed_at_once(
     message: str, minimum: int | None, expected: str
 ) -> None:
     assert gang_sentence(message, minimum, "Pending") == expected
@@ -130,7 +136,7 @@ def trouble_of(**pod: Any) -> Trouble:
             {"state": "unschedulable"},
             TroubleKind.BLOCKED,
             "Unschedulable",
-            "needs 8 GPUs on one node: 16 of 16 nodes have too little nvidia.com/gpu free",
+            "short of GPUs: needs 8 on one node, 16 of 16 nodes have fewer free",
         ),
         (
             {"state": "unschedulable", "reason": "SchedulingGated", "message": "gated"},
@@ -171,7 +177,7 @@ def test_events_say_what_the_status_does_not() -> None:
     field.put_event(name, "FailedScheduling", "0/2 nodes are available: 2 Insufficient cpu.", at=field.now)
     value = field.derive()
     assert value.trouble is not None
-    assert value.trouble.message == "G-0 decode-0: 2 of 2 nodes have too little cpu free"
+    assert value.trouble.message == "G-0 decode-0: short of cpu on 2 of 2 nodes"
     field.put(0, "decode", state="imageerror", message='Back-off pulling image "x"')
     field.put_event(name, "Failed", "unauthorized: access to the requested resource", at=field.now)
     value = field.derive()
@@ -193,7 +199,7 @@ def test_a_gang_that_does_not_fit_is_told_for_the_whole_group() -> None:
     value = field.derive()
     assert value.trouble is not None
     assert (value.trouble.kind, value.trouble.reason) == (TroubleKind.BLOCKED, "GangUnschedulable")
-    assert "the group needs 3 pods placed at once, 3 of 3 fit nowhere" in value.trouble.message
+    assert "3 of 3 pods fit nowhere, and the group needs 3 pods placed at once" in value.trouble.message
     field.put_pod_group(0, phase="Running")
     assert field.derive().trouble is None
 
