@@ -88,8 +88,6 @@ def _derive_steady(node: GroupNode, before: Group, context: GroupContext, now: f
     hints.pod_group = node.pod_group
     gpus, cost, wake = node.gpus, node.deletion_cost, node.wake
     for replica in node.touched:
-        if replica.relabelled:
-            return None
         gpus -= replica.gpus
         cost -= replica.cost
         survey(replica, context.by_name[replica.role].startup_probe, replica.value, hints, now)
@@ -205,10 +203,19 @@ def _outdated(node: GroupNode, context: GroupContext) -> tuple[frozenset[str], b
         if not context.rollout_pending and not context.unobserved:
             return _NONE_OUTDATED, False
         return _outdated_replicas(node, context, wanted)
-    behind = [replica.id for replica in node.replicas.values() if replica.revisions - {wanted}]
+    behind = [replica.id for replica in node.replicas.values() if _behind(replica, wanted)]
     if not behind:
         return _NONE_OUTDATED, False
     return (_NONE_OUTDATED if node.protected else frozenset(behind)), True
+
+
+def _behind(replica: ReplicaNode, wanted: str) -> bool:
+    """Some pod was made when the role templates were others, as far as its labels tell."""
+    for pod in replica.pods:
+        revision = pod.labels.revision
+        if revision is not None and revision != wanted:
+            return True
+    return False
 
 
 def _outdated_replicas(node: GroupNode, context: GroupContext, wanted: str) -> tuple[frozenset[str], bool]:
@@ -222,10 +229,15 @@ def _outdated_replicas(node: GroupNode, context: GroupContext, wanted: str) -> t
             if context.unobserved and not replica.live:
                 behind = True
             elif targets is not None:
-                behind = not replica.hashes <= targets
+                hashes = {pod.labels.template_hash for pod in replica.pods}
+                behind = not hashes <= {*targets, None}
             else:
                 # No pod of the new template tells the role's hash yet, but this one is being replaced.
-                behind = context.rollout_pending and not replica.live and wanted not in replica.revisions
+                behind = (
+                    context.rollout_pending
+                    and not replica.live
+                    and all(pod.labels.revision != wanted for pod in replica.pods)
+                )
             old = old or behind
             if behind and position >= spared:
                 found.append(replica.id)

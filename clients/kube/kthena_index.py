@@ -51,7 +51,7 @@ class ServingIndex(ServingRows):
         self._context: GroupContext | None = None
         self._last: Workload | None = None
         self._last_groups: dict[str, Group] = {}
-        self._queued_roles: tuple[Role, ...] = ()
+        self._queued_roles: tuple[Role, ...] | None = None
         self._queued_groups: list[Group] = []
         self._wake: float | None = None
         self._silence_wake: float | None = None
@@ -81,7 +81,7 @@ class ServingIndex(ServingRows):
         self._raise_ghosts(befores)
         context = self._surroundings(first=previous is None)
         if self._all_dirty:
-            self._queued_roles = _queued_roles(context)
+            self._queued_roles = None
             for node in self._groups.values():
                 node.forget()
         changed = self._derive_groups(befores, context, now, due=due)
@@ -266,6 +266,8 @@ class ServingIndex(ServingRows):
             name = group_name(self.row.name, ordinal)
             before, cached = befores.get(name), known.get(name)
             if cached is None or before is not cached or self._all_dirty:
+                if self._queued_roles is None:
+                    self._queued_roles = _queued_roles(context)
                 made = queued_group(name, ordinal, self._queued_roles, before, context, now)
                 cached = cached if cached is not None and made == cached else made
             found.append(cached)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from sys import intern
 
 from msgspec import Struct
 
@@ -75,10 +76,10 @@ def _by_name(serving: str, name: str) -> Place | None:
         return None
     group, role, replica, index = found.groups()
     return Place(
-        group=f"{serving}-{group}",
+        group=intern(f"{serving}-{group}"),
         ordinal=int(group),
-        role=role,
-        role_id=f"{role}-{replica}",
+        role=intern(role),
+        role_id=intern(f"{role}-{replica}"),
         role_ordinal=int(replica),
         index=int(index),
     )

@@ -8,8 +8,7 @@ when the whole replica was chosen to go. A single pod that somebody deletes chan
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -32,7 +31,7 @@ __all__ = [
 ]
 
 
-class ReplicaContext(Struct, frozen=True):
+class ReplicaContext(Struct, frozen=True, gc=False):
     """What a role replica has to know of its surroundings. Equal contexts and pods give equal values."""
 
     need: int
@@ -71,7 +70,6 @@ class ReplicaNode:
         "first_seq",
         "gpus",
         "group",
-        "hashes",
         "id",
         "live",
         "live_ready",
@@ -80,9 +78,7 @@ class ReplicaNode:
         "ordinal",
         "passed",
         "ready_since",
-        "relabelled",
         "revision",
-        "revisions",
         "role",
         "value",
         "wake",
@@ -94,7 +90,7 @@ class ReplicaNode:
         self.role = role
         self.id = role_id
         self.ordinal = ordinal
-        self.members: list[PodNode] = []
+        self.members: tuple[PodNode, ...] = ()
         """The entry pod first, then the workers."""
         self.value: RoleReplica | None = None
         self.context: ReplicaContext | None = None
@@ -103,11 +99,6 @@ class ReplicaNode:
         self.cost = self.first_seq = 0
         self.newest_seq = -1
         self.revision: str | None = None
-        self.relabelled = True
-        self.revisions: frozenset[str] = frozenset()
-        """Hashes of all role templates at the time its pods were made."""
-        self.hashes: frozenset[str] = frozenset()
-        """Hashes of this role's template."""
         self.passed = 0
         self.first_created: float | None = None
         self.ready_since: float | None = None
@@ -129,18 +120,17 @@ class ReplicaNode:
         """A new or changed pod."""
         member = self.member(pod.uid)
         if member is None:
-            insort(self.members, PodNode(pod), key=_place)
-            self.relabelled = True
+            members = list(self.members)
+            insort(members, PodNode(pod), key=_place)
+            self.members = tuple(members)
         else:
-            if member.row.labels != pod.labels:
-                self.relabelled = True
             member.row, member.facts = pod, UNSEEN
         self.dirty = True
 
     def drop(self, uid: str) -> None:
         """A pod that is gone."""
-        self.members = [member for member in self.members if member.row.uid != uid]
-        self.relabelled = self.dirty = True
+        self.members = tuple([member for member in self.members if member.row.uid != uid])
+        self.dirty = True
 
     def forget(self) -> None:
         """Everything is to be looked at again: what surrounds the pods has changed."""
@@ -187,10 +177,6 @@ def survey(
             failed += 1
         if facts.wake is not None and (wake is None or facts.wake < wake):
             wake = facts.wake
-    if node.relabelled:
-        node.revisions = _known(pod.labels.revision for pod in node.pods)
-        node.hashes = _known(pod.labels.template_hash for pod in node.pods)
-        node.relabelled = False
     node.count, node.live, node.live_ready, node.errors = len(node.members), live, live_ready, errors
     node.gpus, node.passed, node.failed, node.cost = gpus, passed, failed, cost
     node.first_seq, node.newest_seq = first_seq or 0, newest
@@ -203,16 +189,6 @@ def _view(before: RoleReplica | None, uid: str) -> PodView | None:
             if view.uid == uid:
                 return view
     return None
-
-
-@lru_cache(maxsize=4096)
-def _shared(values: frozenset[str]) -> frozenset[str]:
-    """One object for equal sets: nearly all role replicas have the same revision; a set is 0.2 KB."""
-    return values
-
-
-def _known(values: Iterable[str | None]) -> frozenset[str]:
-    return _shared(frozenset([value for value in values if value is not None]))
 
 
 def _failed_meanwhile(view: PodView, before: RoleReplica) -> bool:

@@ -106,9 +106,10 @@ def _role(
     stored = len(nodes)
     excess = stored > role.replicas
     values: list[RoleReplica] = []
+    surroundings: ReplicaContext | None = None
     for node in nodes:
         need = 1 + role.workers if role.index >= 0 else max(1, node.count)
-        surroundings = ReplicaContext(
+        own = ReplicaContext(
             need,
             deleting,
             cause,
@@ -118,6 +119,8 @@ def _role(
             context.recovery == "None",
             _held(group, node, need, context),
         )
+        if own != surroundings:
+            surroundings = own
         if node.dirty or node.value is None or node.context != surroundings:
             values.append(derive_replica(node, old.get(node.id), surroundings, context.first, now))
         else:

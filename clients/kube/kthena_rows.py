@@ -77,6 +77,7 @@ class ServingRows:
                 self._touch_all()
             self._foreign[pod.uid] = pod
             return
+        pod.resource_version = ""  # The feed has noted it, and here it would only be held.
         replica = self._places.get(pod.uid)
         member = replica.member(pod.uid) if replica is not None else None
         if replica is not None and member is not None:
@@ -85,9 +86,11 @@ class ServingRows:
             if _looks_the_same(old, pod):
                 member.row = pod
                 return
-            if old.labels != pod.labels and not self._stays(pod, replica):
-                self._drop_place(pod.uid)
-                replica = None
+            if old.labels != pod.labels:
+                self._groups[replica.group].steady = False
+                if not self._stays(pod, replica):
+                    self._drop_place(pod.uid)
+                    replica = None
         if replica is not None:
             group = self._groups[replica.group]
             if not replica.dirty:
@@ -294,7 +297,6 @@ class ServingRows:
 def _looks_the_same(old: PodRow, new: PodRow) -> bool:
     """Nothing differs that is derived from. The old row, soon dropped, takes over what may differ unshown."""
     new.uid, new.name = old.uid, old.name
-    old.resource_version = new.resource_version
     if new.phase != "Failed":
         old.status_message = new.status_message
     return old == new
