@@ -10,7 +10,7 @@ from contextlib import suppress
 from clients.clock import Clock
 from clients.kube.backend import KubeBackend
 from clients.kube.config import ClusterConfig
-from clients.kube.kthena_plan import Asker
+from clients.kube.plan_parts import Asker
 from tui.audit import AuditLog, Author
 from tui.fleet import Fleet
 from tui.learned import LearnedDurations
@@ -86,6 +86,6 @@ class Line:
 
     async def close(self) -> None:
         """Lets what was begun come to its line in the audit log, then ends the connections."""
-        await self.scaling.settle()
+        await self.scaling.close()
         await self.backend.close()
         self.save()

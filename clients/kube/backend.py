@@ -18,13 +18,15 @@ from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.heartbeat import Heartbeat, Pulse
 from clients.kube.intake import Intake, streams
 from clients.kube.kthena_order import from_schema, rule_for
-from clients.kube.kthena_plan import Asker, ChangeError, Rights, build
-from clients.kube.kthena_writes import KthenaWrites
+from clients.kube.kthena_plan import build
 from clients.kube.objects import read_object
+from clients.kube.plan_parts import Asker, ChangeError
 from clients.kube.reflector import Reflector, Timing
+from clients.kube.scale_guards import Rights
 from clients.kube.session import Session
 from clients.kube.shared_watches import NODES, PODS
 from clients.kube.world import World
+from clients.kube.writes import Writes
 from clients.serving.backend import Sink, Ticket
 from clients.serving.changes import Change
 from clients.serving.eta import Durations
@@ -71,7 +73,7 @@ class KubeBackend:
         self._timing = timing
         self._detected: str | None = None
         self._access = Access(session)
-        self._writes = KthenaWrites(session, self._access)
+        self._writes = Writes(session, self._access)
         self._world = World(session.cluster, order=self.version_of)
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._intakes: dict[str, Intake[Any]] = {}
@@ -264,7 +266,8 @@ class KubeBackend:
 
     async def rights(self, key: WorkloadKey) -> Rights:
         """Whether this user may change the workload's counts."""
-        return await self._writes.rights(key.namespace or "", key.name)
+        spec = kthena.MODEL_SERVINGS
+        return await self._writes.rights(spec.group, spec.plural, key.namespace or "", key.name)
 
     def forget_rights(self) -> None:
         """The next question about a right goes to the server; what waits is tried now."""

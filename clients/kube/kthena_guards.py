@@ -1,4 +1,4 @@
-"""What stands between a plan for a ModelServing and its being sent: Kthena's rules, owners, drivers, GPUs.
+"""What Kthena itself has against a plan for a ModelServing: its webhook's rules, gangs, groups lost besides.
 
 The webhook's rules (fact sheet ``kthena``, section 2) are checked here so that a person sees them at
 once; the server's own word comes with the dry run.
@@ -9,62 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from clients.kube.rows import ModelServingRow, RoleRow
-from clients.serving.eta import spell
 from clients.serving.guards import Guard, Level
 from clients.serving.operation import Count
 from clients.serving.plain import plain
-from clients.serving.plans import Capacity
-from clients.serving.workload import Driver, Workload
 
-__all__ = [
-    "Rights",
-    "capacity_guard",
-    "driver_guards",
-    "expected_guard",
-    "gang_guard",
-    "operation_guard",
-    "overshoot_guard",
-    "owner_guard",
-    "right_guard",
-    "webhook_guard",
-]
+__all__ = ["TAKES_BACK", "gang_guard", "overshoot_guard", "webhook_guard"]
 
+TAKES_BACK = {"LeaderWorkerSet": True, "ModelBooster": False}
+"""Owners of a ModelServing, and whether they write its counts again at once."""
 _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LONGEST = 63
-
-
-class Rights(Struct, frozen=True):
-    """What this user may do; ``None`` where the server would not say, and trying is the only way to know."""
-
-    patch: bool | None = None
-    """``patch`` on ``modelservings``."""
-    scale: bool | None = None
-    """``patch`` on ``modelservings/scale``."""
-
-
-def right_guard(rights: Rights, key_namespace: str, *, by_scale: bool, roles: bool) -> Guard:
-    """No right blocks; a right that could not be asked for does not."""
-    if rights.patch is False and not by_scale:
-        missing = f"no right to patch modelservings in {plain(key_namespace)}"
-        if rights.scale and roles:
-            missing += "; the right to modelservings/scale is only for the number of groups"
-        remedy = f"kubectl -n {plain(key_namespace)} auth can-i patch modelservings"
-        return Guard("right", Level.BLOCK, missing, (remedy,))
-    if by_scale:
-        return Guard("right", Level.PASS, "by the right to modelservings/scale")
-    if rights.patch is None:
-        return Guard("right", Level.PASS, "rights unknown: the server will say")
-    return Guard("right", Level.PASS, "allowed")
-
-
-def expected_guard(expected: int | None, now: int) -> Guard | None:
-    """``--current``: refuses unless so many groups are wanted now."""
-    if expected is None or expected == now:
-        return None
-    return Guard("current", Level.BLOCK, f"expected {expected} groups to be wanted now, but it is {now}")
 
 
 def _floor(setting: str, of: int) -> int | None:
@@ -137,59 +92,6 @@ def gang_guard(row: ModelServingRow, after: Count) -> Guard | None:
     return Guard("gang", Level.PASS, "gang minimum kept") if row.min_role_replicas else None
 
 
-def owner_guard(row: ModelServingRow) -> Guard | None:
-    """A LeaderWorkerSet reverts any edit at once; a ModelBooster at its own next edit."""
-    owner = row.owner
-    if owner is None:
-        return None
-    who = f"{plain(owner.kind)}/{plain(owner.name)}"
-    if owner.kind == "LeaderWorkerSet":
-        return Guard(
-            "owner", Level.BLOCK, f"{who} owns it and reverts this at once", (f"scale {who} instead",)
-        )
-    if owner.kind == "ModelBooster":
-        reason = f"{who} owns it and takes this back at its own next edit"
-        return Guard("owner", Level.WARN, reason, (f"change {who} as well",))
-    return Guard("owner", Level.WARN, f"{who} owns it and may take this back", (f"change {who} as well",))
-
-
-def driver_guards(workload: Workload, before: Count, after: Count) -> list[Guard]:
-    """One warning for each driver that will set the count again: who, when, and to what."""
-    found = []
-    for driver in workload.drivers:
-        was = before.groups if driver.role is None else before.role(driver.role)
-        wanted = after.groups if driver.role is None else after.role(driver.role)
-        if driver.reverts and wanted is not None and wanted != was:
-            found.append(_driver_guard(driver, wanted))
-    return found
-
-
-def _driver_guard(driver: Driver, wanted: int) -> Guard:
-    who = f"{plain(driver.kind)} {plain(driver.ref.name)}"
-    what = "groups" if driver.role is None else plain(driver.role)
-    low, high = driver.minimum, driver.maximum
-    if driver.interval is None:
-        when = "soon"
-    else:
-        when = "at once" if driver.interval == 0 else f"within {spell(driver.interval)}"
-    if wanted == 0 and driver.ref.kind == "HorizontalPodAutoscaler":
-        return Guard(
-            "driver", Level.WARN, f"{who} rests while {what} are 0 and does not bring them back by itself"
-        )
-    if low is not None and wanted < low:
-        will = f"sets {what} to {low} {when}: {wanted} is below its minimum"
-        remedy = f"lower the minimum of {plain(driver.ref.kind)}/{plain(driver.ref.name)}"
-    elif high is not None and wanted > high:
-        will = f"sets {what} to {high} {when}: {wanted} is above its maximum"
-        remedy = f"raise the maximum of {plain(driver.ref.kind)}/{plain(driver.ref.name)}"
-    else:
-        bounds = f" between {low} and {high}" if low is not None and high is not None else ""
-        signal = f" by {plain(driver.signal, 60)}" if driver.signal else ""
-        will = f"may set {what} again {when}{bounds}{signal}"
-        remedy = f"set the bounds of {plain(driver.ref.kind)}/{plain(driver.ref.name)} to {wanted}"
-    return Guard("driver", Level.WARN, f"{who} {will}", (remedy,))
-
-
 def overshoot_guard(lost: Sequence[str]) -> Guard | None:
     """Kthena may delete groups that should stay while others are on their way out, and make them again.
 
@@ -202,33 +104,3 @@ def overshoot_guard(lost: Sequence[str]) -> Guard | None:
     why = "scaled inside, it counts as not ready while other groups are being deleted"
     remedy = "change the number of groups first, the roles when that is done"
     return Guard("overshoot", Level.CONFIRM, f"{reason}: {why}", (remedy,))
-
-
-def capacity_guard(capacity: Capacity | None) -> Guard | None:
-    """GPUs short or unknown warn: pods may wait, and the cluster may grow."""
-    if capacity is None or capacity.needed == 0:
-        return None
-    needed = capacity.needed
-    if capacity.free is None:
-        return Guard("gpus", Level.WARN, f"{needed} GPUs needed, free ones unknown: no right to list them")
-    if capacity.free < needed:
-        short = needed - capacity.free
-        reason = f"{short} GPUs short: {needed} needed, {capacity.free} free on {capacity.nodes or 0} nodes"
-        return Guard("gpus", Level.WARN, reason, ("scale something else in first", "add nodes"))
-    if capacity.fits is False:
-        reason = (
-            f"{needed} GPUs needed and {capacity.free} free, but scattered: no node holds some of the pods"
-        )
-        return Guard("gpus", Level.WARN, reason, ("free a whole node", "add nodes"))
-    return Guard("gpus", Level.PASS, f"{needed} GPUs needed, {capacity.free} free")
-
-
-def operation_guard(workload: Workload, after: Count) -> Guard | None:
-    """A running operation warns; going back to where it began is always allowed."""
-    operation = workload.operation
-    if operation is None or operation.ended_at is not None:
-        return None
-    if after == operation.before:
-        return Guard("operation", Level.PASS, f"takes back what {plain(operation.by)} began")
-    reason = f"a change by {plain(operation.by)} is under way, {operation.done} of {operation.total} done"
-    return Guard("operation", Level.WARN, reason, ("wait until it is done",))

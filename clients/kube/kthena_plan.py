@@ -6,42 +6,36 @@ Groups and several roles go into one JSON Patch, hence one generation and one pa
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import Struct
-
-from clients.kube.capacity import GpuLedger, PodNeed
-from clients.kube.kthena_guards import (
+from clients.kube.capacity import GpuLedger
+from clients.kube.kthena_guards import TAKES_BACK, gang_guard, overshoot_guard, webhook_guard
+from clients.kube.kthena_order import Move, OrderRule, predict_groups, predict_overshoot, predict_roles
+from clients.kube.plan_parts import NOBODY, Asker, ChangeError, capacity_of, kubectl, needs, serves, size
+from clients.kube.resources import in_path
+from clients.kube.rows import ModelServingRow
+from clients.kube.scale_guards import (
+    DRY_RUN_PENDING,
     Rights,
     capacity_guard,
     driver_guards,
     expected_guard,
-    gang_guard,
     operation_guard,
-    overshoot_guard,
     owner_guard,
     right_guard,
-    webhook_guard,
+    stale_guard,
 )
-from clients.kube.kthena_order import Move, OrderRule, predict_groups, predict_overshoot, predict_roles
-from clients.kube.resources import in_path
-from clients.kube.rows import ModelServingRow
 from clients.serving.changes import ReplicasChange
 from clients.serving.confirm import ScaleInWord, confirmation
 from clients.serving.cost import hourly
 from clients.serving.eta import Durations
-from clients.serving.guards import Guard, Level
+from clients.serving.guards import Guard
 from clients.serving.operation import Count, Prediction
-from clients.serving.phase import Phase
-from clients.serving.plans import Capacity, Money, ScalePlan, Step, StepKind, Write
-from clients.serving.workload import Group, RoleReplica, RoleSpec, Workload
+from clients.serving.plans import Money, ScalePlan, Step, StepKind, Write
+from clients.serving.workload import Group, RoleReplica, Workload
 
-__all__ = ["DRY_RUN_PENDING", "Asker", "ChangeError", "Rights", "build"]
-
-DRY_RUN_PENDING = Guard("dry-run", Level.WARN, "the server's own check has not been run yet")
-"""Stands in for the server's word until the backend has asked for it."""
+__all__ = ["build"]
 
 _WITHOUT_SCALE = ("v0.1", "v0.2")
 """Versions whose ModelServing has no ``/scale``."""
@@ -49,19 +43,6 @@ _GROUP = "workload.serving.volcano.sh"
 _JSON_PATCH = "application/json-patch+json"
 
 
-class ChangeError(ValueError):
-    """A change that can not be planned: a role that the workload does not have."""
-
-
-class Asker(Struct, frozen=True):
-    """As whom kubectl would have to be called."""
-
-    context: str | None = None
-    user: str | None = None
-    groups: tuple[str, ...] = ()
-
-
-_NOBODY = Asker()
 _UNASKED = Rights()
 
 
@@ -76,7 +57,7 @@ def build(
     durations: Durations | None = None,
     rights: Rights = _UNASKED,
     prices: Mapping[str, Money] | Iterable[tuple[str, Money]] = (),
-    asker: Asker = _NOBODY,
+    asker: Asker = NOBODY,
     confirm_scale_in: ScaleInWord = "yes",
     protected: bool = False,
     stale: str | None = None,
@@ -95,25 +76,31 @@ def build(
     roles_change = after.roles != before.roles
     by_scale = changed and rights.patch is False and bool(rights.scale) and not roles_change
     steps, order_known, lost = _steps(workload, row, before, after, rule)
-    capacity = _capacity(workload, before, after, steps, gpus) if changed else None
+    capacity = capacity_of(workload, after, steps, gpus) if changed else None
     eta = None
     if durations is not None and steps:
         eta = durations.eta(workload, steps, staged=rule.staged, role_counts=after.roles)
     guards: tuple[Guard, ...] = ()
     if changed:
         first = (
-            right_guard(rights, row.namespace, by_scale=by_scale, roles=roles_change),
+            right_guard(
+                rights,
+                "modelservings",
+                row.namespace,
+                by_scale=by_scale,
+                more_than_scale="only for the number of groups" if roles_change else None,
+            ),
             expected_guard(change.expect_groups, row.replicas),
         )
         last = (
             overshoot_guard(lost),
             capacity_guard(capacity),
             operation_guard(workload, after),
-            Guard("stale", Level.WARN, stale, ("read again first",)) if stale else None,
+            stale_guard(stale),
         )
         guards = _guards(first, _rules_guards(workload, row, before, after, by_scale=by_scale), last)
-    models = gpus.models(_needs(workload.role_specs)) if gpus is not None else frozenset[str]()
-    pods, held = _size(workload.role_specs, before), _size(workload.role_specs, after)
+    models = gpus.models(needs(workload.role_specs)) if gpus is not None else frozenset[str]()
+    pods, held = size(workload.role_specs, before), size(workload.role_specs, after)
     patch = _patch(row, before, after)
     return ScalePlan(
         key=workload.key,
@@ -161,17 +148,6 @@ def _after(before: Count, change: ReplicasChange) -> Count:
     return Count(before.groups if change.groups is None else change.groups, roles)
 
 
-def _size(specs: Sequence[RoleSpec], count: Count) -> tuple[int, int]:
-    """(pods, GPUs) that a count amounts to."""
-    pods = gpus = 0
-    for spec in specs:
-        replicas = count.role(spec.name) or 0
-        pods += replicas * (1 + spec.workers)
-        gpus += replicas * spec.gpus_replica
-    groups = count.groups or 0
-    return groups * pods, groups * gpus
-
-
 def _steps(
     workload: Workload, row: ModelServingRow, before: Count, after: Count, rule: OrderRule
 ) -> tuple[tuple[Step, ...], bool, tuple[str, ...]]:
@@ -208,62 +184,22 @@ def _step(workload: Workload, move: Move, after: Count) -> Step:
     kind = StepKind.CREATE if move.create else StepKind.DELETE
     if spec is not None:
         replica = _replica(group, role_id)
-        serving = not move.create and group is not None and replica is not None and _serves(group, replica)
+        serving = not move.create and group is not None and replica is not None and serves(group, replica)
         return Step(kind, move.name, 1 + spec.workers, spec.gpus_replica, serving, move.reason)
     if move.create or group is None:
-        pods, gpus = _size(workload.role_specs, Count(1, after.roles))
+        pods, gpus = size(workload.role_specs, Count(1, after.roles))
         return Step(
             kind, move.name, pods if move.create else 0, gpus if move.create else 0, False, move.reason
         )
     replicas = [replica for role in group.roles for replica in role.replicas]
     pods = sum(len(replica.pods) for replica in replicas)
-    serving = any(_serves(group, replica) for replica in replicas)
+    serving = any(serves(group, replica) for replica in replicas)
     return Step(kind, move.name, pods, group.gpus, serving, move.reason)
 
 
 def _replica(group: Group | None, role_id: str) -> RoleReplica | None:
     replicas = (replica for role in group.roles for replica in role.replicas) if group else ()
     return next((replica for replica in replicas if replica.id == role_id), None)
-
-
-def _serves(group: Group, replica: RoleReplica) -> bool:
-    """It takes part in serving now: its group has run, and it has a ready pod that is not on its way out."""
-    if group.phase is not Phase.RUNNING and not group.served:
-        return False
-    if replica.phase is Phase.RUNNING:
-        return True
-    return any(pod.ready and not pod.terminating for pod in replica.pods)
-
-
-def _needs(specs: Sequence[RoleSpec], times: Mapping[str, int] | None = None) -> list[PodNeed]:
-    """The pods of so many replicas of each role; of one each without ``times``."""
-    needs = []
-    for spec in specs:
-        count = 1 if times is None else times.get(spec.name, 0)
-        for gpus, pods in ((spec.gpus_entry, count), (spec.gpus_worker, count * spec.workers)):
-            if gpus and pods:
-                needs.append(PodNeed(gpus, pods, spec.node_selector, spec.tolerations))
-    return needs
-
-
-def _capacity(
-    workload: Workload, before: Count, after: Count, steps: Sequence[Step], ledger: GpuLedger | None
-) -> Capacity:
-    """GPUs for what is made. What the same change removes is not counted as free: it goes no sooner."""
-    times: dict[str, int] = {}
-    for step in steps:
-        if step.kind is StepKind.CREATE:
-            _, _, role_id = step.name.partition("/")
-            if role_id:
-                role = role_id.rpartition("-")[0]
-                times[role] = times.get(role, 0) + 1
-            else:
-                for name, replicas in after.roles:
-                    times[name] = times.get(name, 0) + max(0, replicas)
-    needs = _needs(workload.role_specs, times)
-    if ledger is None:
-        return Capacity(None, None, sum(need.gpus * need.count for need in needs), None)
-    return ledger.fits(needs)
 
 
 def _rules_guards(
@@ -274,7 +210,7 @@ def _rules_guards(
         DRY_RUN_PENDING,
         webhook_guard(row, after, by_scale=by_scale),
         gang_guard(row, after),
-        owner_guard(row),
+        owner_guard(row.owner, takes_back=TAKES_BACK),
         *driver_guards(workload, before, after),
     )
 
@@ -339,6 +275,15 @@ def _write(
     return Write("PATCH", f"{path}/scale", _JSON_PATCH, body, "through /scale: Kthena's webhook is not asked")
 
 
+def _order_note(rule: OrderRule, source: str, known: bool) -> str:
+    if not rule.known:
+        return f"order unknown: {source}" if source else "order unknown"
+    text = "documented order" if rule.version == "documented" else f"order of {rule.version}"
+    if not known:
+        text = f"order unknown: with the {text} it depends on what is gone or ready first"
+    return f"{text}, {source}" if source else text
+
+
 def _equivalent(
     row: ModelServingRow,
     before: Count,
@@ -347,26 +292,14 @@ def _equivalent(
     asker: Asker,
     rule: OrderRule,
 ) -> str:
-    words = ["kubectl"]
-    if asker.context:
-        words.append(f"--context={asker.context}")
-    if asker.user:
-        words.append(f"--as={asker.user}")
-    words += [f"--as-group={group}" for group in asker.groups]
-    words += ["-n", row.namespace]
     if after.roles == before.roles and rule.version not in _WITHOUT_SCALE:
-        words += ["scale", f"modelserving/{row.name}", f"--replicas={after.groups}"]
-        words.append(f"--current-replicas={before.groups}")
-    else:
-        body = json.dumps(patch, separators=(",", ":"))
-        words += ["patch", "modelserving", row.name, "--type=json", "-p", body]
-    return shlex.join(words)
-
-
-def _order_note(rule: OrderRule, source: str, known: bool) -> str:
-    if not rule.known:
-        return f"order unknown: {source}" if source else "order unknown"
-    text = "documented order" if rule.version == "documented" else f"order of {rule.version}"
-    if not known:
-        text = f"order unknown: with the {text} it depends on what is gone or ready first"
-    return f"{text}, {source}" if source else text
+        return kubectl(
+            asker,
+            row.namespace,
+            "scale",
+            f"modelserving/{row.name}",
+            f"--replicas={after.groups}",
+            f"--current-replicas={before.groups}",
+        )
+    body = json.dumps(patch, separators=(",", ":"))
+    return kubectl(asker, row.namespace, "patch", "modelserving", row.name, "--type=json", "-p", body)

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from clients.kube.capacity import GpuLedger
 from clients.kube.kthena_order import RULES
-from clients.kube.kthena_plan import Asker, ChangeError, Rights, build
+from clients.kube.kthena_plan import build
+from clients.kube.plan_parts import Asker, ChangeError
 from clients.kube.rows import ModelServingRow, NodeRow, OwnerRow
+from clients.kube.scale_guards import Rights
 from clients.serving.changes import ReplicasChange, inverse
 from clients.serving.eta import Durations
 from clients.serving.guards import Confirmation, Guard, Level

@@ -1,4 +1,4 @@
-"""Changing a ModelServing: rights asked, the server's dry run, one guarded write, its answer in words."""
+"""Changing an object: rights asked, the server's dry run, one guarded write, its answer in words."""
 
 from __future__ import annotations
 
@@ -9,35 +9,33 @@ from msgspec.structs import replace
 
 from clients.kube.access import Access
 from clients.kube.errors import ErrorKind, KubeError
-from clients.kube.kthena_plan import DRY_RUN_PENDING, Rights
+from clients.kube.scale_guards import DRY_RUN_PENDING, Rights
 from clients.kube.session import Session
 from clients.serving.backend import Result, Ticket
 from clients.serving.guards import Guard, Level
 from clients.serving.operation import Count
 from clients.serving.plans import ScalePlan, Write
 
-__all__ = ["KthenaWrites"]
+__all__ = ["Writes"]
 
-_GROUP = "workload.serving.volcano.sh"
-_RESOURCE = "modelservings"
 _REFUSED_TEST = (409, 422)
 """A failed ``test`` of a JSON Patch is 422 Invalid, a stale version 409 Conflict (Kubernetes 1.36)."""
 _MANAGER = "servegrid"
 
 
-class KthenaWrites:
-    """The writing half of one cluster's ModelServings."""
+class Writes:
+    """The writing half of one cluster."""
 
     def __init__(self, session: Session, access: Access) -> None:
         self._session = session
         self._access = access
 
-    async def rights(self, namespace: str, name: str) -> Rights:
+    async def rights(self, group: str, resource: str, namespace: str, name: str) -> Rights:
         """Whether this user may write the object, and whether its ``/scale``; cached by ``Access``."""
-        patch = await self._access.can("patch", _GROUP, _RESOURCE, namespace, name=name)
+        patch = await self._access.can("patch", group, resource, namespace, name=name)
         if patch.allowed is not False:
             return Rights(patch=patch.allowed)
-        scale = await self._access.can("patch", _GROUP, _RESOURCE, namespace, subresource="scale", name=name)
+        scale = await self._access.can("patch", group, resource, namespace, subresource="scale", name=name)
         return Rights(patch=False, scale=scale.allowed)
 
     async def dry_run(self, plan: ScalePlan) -> ScalePlan:
