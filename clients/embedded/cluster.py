@@ -18,6 +18,7 @@ from clients.embedded.controllers.kthena_spec import RESOURCE
 from clients.embedded.controllers.kthena_webhook import review
 from clients.embedded.controllers.recorder import EventExpiry
 from clients.embedded.controllers.replicaset import ReplicaSets
+from clients.embedded.controllers.statefulset import StatefulSets
 from clients.embedded.engine import Engine
 from clients.embedded.faults import Faults
 from clients.embedded.grown import Ground
@@ -59,6 +60,7 @@ class Cluster:
         self.kthena = KthenaController(self.store, self.engine, self.options.flavour, self.options.flavours)
         self.replica_sets = ReplicaSets(self.store, self.engine)
         self.deployments = Deployments(self.store, self.engine, self.replica_sets)
+        self.stateful_sets = StatefulSets(self.store, self.engine)
         self.endpoints = Endpoints(self.store, self.engine)
         self.autoscaler = Autoscaler(self.store, self.engine, self.options.seed)
         self.expiry = EventExpiry(self.store, self.engine)
@@ -75,6 +77,7 @@ class Cluster:
         self.kthena.start(quiet=True)
         self.replica_sets.start()
         self.deployments.start()
+        self.stateful_sets.start()
         self.endpoints.start()
         self.autoscaler.start()
 
