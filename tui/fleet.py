@@ -62,6 +62,8 @@ class Fleet:
         self._workloads: dict[WorkloadKey, Workload] = {}
         self._finished: dict[WorkloadKey, Operation] = {}
         self._resumed: dict[WorkloadKey, Operation] = {}
+        self._since: dict[str, float] = {}
+        """Cluster time at which each cluster was first seen whole: what is made later is new."""
         self._sources: dict[str, tuple[SourceStatus, ...]] = {}
         self._totals: dict[str, GpuTotals] = {}
         self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
@@ -137,7 +139,8 @@ class Fleet:
             if workload is before and ended is None:
                 continue
             workloads[key] = workload
-            told += differences(before, workload, self._now(key.cluster), seen_at, ended=ended)
+            new = before is None and self._is_new(workload)
+            told += differences(before, workload, self._now(key.cluster), seen_at, ended=ended, new=new)
         for key in removed:
             before = workloads.pop(key, None)
             if before is None:
@@ -149,6 +152,8 @@ class Fleet:
             self.durations.see(before, None, now)
             told += differences(before, None, now, seen_at, ended=result.ended)
         self._workloads = workloads
+        for key in changed:
+            self._look_begins(key.cluster)
         self._show(
             changed={key for key in changed if key in workloads},
             removed={key for key in removed if key not in workloads},
@@ -186,7 +191,8 @@ class Fleet:
         self._show(events=list(events))
 
     def totals(self, cluster: str, totals: GpuTotals) -> None:
-        """GPUs of one cluster."""
+        """GPUs of one cluster. They are told once its workloads were, if there are any."""
+        self._look_begins(cluster)
         if self._totals.get(cluster) != totals:
             self._totals[cluster] = totals
             self._show(sources=True)
@@ -204,6 +210,7 @@ class Fleet:
         self._workloads = {}
         self._sources, self._totals = {}, {}
         self._finished, self._resumed = {}, {}
+        self._since = {}
         with self._lock:
             self._removed |= set(self._view.workloads)
             self._changed = set()
@@ -211,6 +218,15 @@ class Fleet:
             self._events.clear()
             self._sources_changed = True
             self._view = FleetView(version=self._view.version + 1, workloads=MappingProxyType({}))
+
+    def _look_begins(self, cluster: str) -> None:
+        if cluster not in self._since:
+            self._since[cluster] = self._now(cluster)
+
+    def _is_new(self, workload: Workload) -> bool:
+        """Whether it was made since its cluster was first seen; creation times are whole seconds."""
+        since, created = self._since.get(workload.key.cluster), workload.created
+        return since is not None and created is not None and created >= int(since)
 
     def _now(self, cluster: str) -> float:
         return (self._times(cluster) if self._times is not None else self._clock).now()

@@ -28,6 +28,7 @@ from clients.kube.shared_watches import NODES, PODS
 from clients.kube.world import World
 from clients.kube.writes import Writes
 from clients.serving.backend import Sink, Ticket
+from clients.serving.chain import Chains
 from clients.serving.changes import Change
 from clients.serving.eta import Durations
 from clients.serving.keys import WorkloadKey
@@ -139,6 +140,10 @@ class KubeBackend:
             for name in _NEEDED
         )
 
+    def chains(self) -> Chains:
+        """How everything that was read leads to a workload: for names that are no workload's own."""
+        return self._world.chains()
+
     def version_of(self, namespace: str, name: str) -> str | None:
         """The version whose order rule holds: the user's word, else what the server's schema tells."""
         return self._order(namespace, name) or self._detected
@@ -242,10 +247,13 @@ class KubeBackend:
                 told = sources
                 sink.sources(self._session.context, sources)
             now = self.clock.now()
-            if self._ready() and self._world.due(now):
-                changed, gone = self._world.derive(now)
-                if changed or gone:
-                    sink.publish(changed, gone)
+            if self._ready():
+                for passing in self._world.passed():
+                    sink.publish({passing.key: passing}, ())
+                if self._world.due(now):
+                    changed, gone = self._world.derive(now)
+                    if changed or gone:
+                        sink.publish(changed, gone)
                 sink.totals(self.cluster, self._world.ledger.totals())
             await asyncio.sleep(_TICK)
 

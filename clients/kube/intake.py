@@ -36,7 +36,7 @@ def streams(world: World) -> tuple[Stream, ...]:
 
     def scalers(module: Any) -> list[Stream]:
         def put(row: ScalerRow) -> None:
-            world.put_scaler(row, module.drivers(row))
+            world.put_scaler(row, module.drivers(row), module.links(row))
 
         return [Stream(spec, module.decode, put, world.drop_scaler) for spec in module.WATCHES]
 

@@ -9,7 +9,7 @@ from clients.kube.kthena_names import group_name
 from clients.kube.kthena_order import resolve_partition
 from clients.kube.kthena_ordinals import MOST_QUEUED, free_ordinals
 from clients.kube.kthena_parts import GroupContext, GroupNode
-from clients.kube.kthena_reasons import Hints, worst
+from clients.kube.kthena_reasons import Hints
 from clients.kube.kthena_replicas import queued_replica
 from clients.kube.kthena_rows import ServingRows
 from clients.kube.kthena_silence import behind_since, silence
@@ -311,7 +311,7 @@ class ServingIndex(ServingRows):
             phase,
             groups,
             self._specs,
-            worst((silent, worst_of(groups))),
+            silent or worst_of(groups),
             cause,
             capabilities=CAPABILITIES,
             owner=self._owner,

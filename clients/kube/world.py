@@ -6,13 +6,14 @@ Rows come in one by one on the data thread and only mark what they touch; ``deri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from msgspec.structs import replace
 
 from clients.kube.capacity import GpuLedger
-from clients.kube.kthena import ServingIndex, derive
+from clients.kube.kthena import MODEL_SERVINGS, ServingIndex, derive
 from clients.kube.kthena_order import Fill, rule_for
+from clients.kube.kthena_workload import owner_of, role_specs
 from clients.kube.rows import (
     EndpointSliceRow,
     EventRow,
@@ -22,8 +23,10 @@ from clients.kube.rows import (
     PodRow,
     ScalerRow,
 )
-from clients.serving.chain import fold_drivers
+from clients.serving.affected import count_of
+from clients.serving.chain import Chains, Link, LinkKind, fold_drivers, resolve
 from clients.serving.keys import ObjectRef, WorkloadKey
+from clients.serving.operation import Count
 from clients.serving.phase import Trouble, TroubleKind
 from clients.serving.workload import Driver, Workload
 
@@ -31,6 +34,9 @@ __all__ = ["World"]
 
 _Home = tuple[str, str]
 """(namespace, name) of a ModelServing."""
+
+_MOST_PASSING = 32
+"""Counts kept that were wanted between two looks; somebody who changes them oftener is told of in part."""
 
 _NO_PODS = Trouble(
     TroubleKind.BLOCKED, "NoRight", "no right to list pods: the state of its groups is unknown"
@@ -54,6 +60,9 @@ class World:
         self._scalers: dict[str, tuple[tuple[_Home, Driver], ...]] = {}
         self._drivers: dict[_Home, tuple[Driver, ...]] = {}
         self._workloads: dict[_Home, Workload] = {}
+        self._passing: dict[_Home, list[ModelServingRow]] = {}
+        self._links: dict[str, tuple[Link, ...]] = {}
+        self._slices: dict[str, EndpointSliceRow] = {}
         self._dirty: set[_Home] = set()
         self._gone: set[WorkloadKey] = set()
 
@@ -71,7 +80,9 @@ class World:
                 index.put_node(node, reports=False)
             self._servings[home] = index
             self._workloads.pop(home, None)
+            self._passing.pop(home, None)
         else:
+            self._keep_passing(home, index.row, row)
             index.put_row(row)
         self._dirty.add(home)
 
@@ -87,6 +98,17 @@ class World:
             self._gone.add(workload.key)
         self._dirty.discard(home)
         self._wakes.pop(home, None)
+        self._passing.pop(home, None)
+
+    def _keep_passing(self, home: _Home, old: ModelServingRow, new: ModelServingRow) -> None:
+        """Counts that change again before they were derived are still what somebody asked for."""
+        last = self._workloads.get(home)
+        if last is None or _count(new) == _count(old):
+            return
+        kept = self._passing.get(home, [])
+        told = _count(kept[-1]) if kept else count_of(last)
+        if _count(old) != told and len(kept) < _MOST_PASSING:
+            self._passing[home] = [*kept, old]
 
     def model_serving(self, namespace: str, name: str) -> ModelServingRow | None:
         """The newest row of a ModelServing."""
@@ -172,16 +194,20 @@ class World:
 
     def put_endpoints(self, row: EndpointSliceRow) -> None:
         """A new or changed EndpointSlice; it belongs to the ModelServing whose pods stand behind it."""
-        name = row.pods[0] if row.pods else row.service
-        for home, index in self._of_name(row.namespace, name):
+        self._slices[row.uid] = row
+        for home, index in self._behind(row):
             index.put_endpoints(row)
             self._dirty.add(home)
 
     def drop_endpoints(self, row: EndpointSliceRow) -> None:
         """An EndpointSlice that is gone."""
-        for home, index in self._of_name(row.namespace, row.pods[0] if row.pods else row.service):
+        self._slices.pop(row.uid, None)
+        for home, index in self._behind(row):
             index.drop_endpoints(row.name)
             self._dirty.add(home)
+
+    def _behind(self, row: EndpointSliceRow) -> Iterator[tuple[_Home, ServingIndex]]:
+        return self._of_name(row.namespace, row.pods[0] if row.pods else row.service)
 
     def _of_name(self, namespace: str, name: str) -> Iterator[tuple[_Home, ServingIndex]]:
         """The ModelServing whose name begins this one: pods, groups and services are named after it."""
@@ -195,8 +221,11 @@ class World:
 
     # -- drivers
 
-    def put_scaler(self, row: ScalerRow, drivers: tuple[tuple[ObjectRef, Driver], ...]) -> None:
-        """A new or changed driver object, and what it drives."""
+    def put_scaler(
+        self, row: ScalerRow, drivers: tuple[tuple[ObjectRef, Driver], ...], links: tuple[Link, ...] = ()
+    ) -> None:
+        """A new or changed driver object, what it drives, and what else it is linked with."""
+        self._links[row.uid] = links
         before = self._scalers.get(row.uid, ())
         homes = tuple(
             ((target.namespace or row.namespace, target.name), driver)
@@ -208,6 +237,7 @@ class World:
 
     def drop_scaler(self, row: ScalerRow) -> None:
         """A driver object that is gone."""
+        self._links.pop(row.uid, None)
         self._rewire({home for home, _ in self._scalers.pop(row.uid, ())})
 
     def _rewire(self, homes: set[_Home]) -> None:
@@ -229,9 +259,45 @@ class World:
         """Whether there is anything to derive or to report as gone at this cluster time."""
         return bool(self._dirty or self._gone) or any(wake <= now for wake in self._wakes.values())
 
+    def chains(self) -> Chains:
+        """How everything that is known here leads to a ModelServing: drivers, owners, Services, pods."""
+        rows = [_ref_of(index.row) for index in self._servings.values()]
+        links = [link for links in self._links.values() for link in links]
+        for (namespace, name), index in self._servings.items():
+            here = _ref_of(index.row)
+            owner = owner_of(index.row)
+            if owner is not None:
+                links.append(Link(owner, here, LinkKind.OWNS))
+            pods = self._pods.get((namespace, name), {}).values()
+            links += [Link(here, ObjectRef("", "Pod", namespace, pod.name), LinkKind.OWNS) for pod in pods]
+        for row in self._slices.values():
+            for _, index in self._behind(row):
+                links += _exposing(row, _ref_of(index.row))
+        return resolve(links, rows)
+
     def touch_all(self) -> None:
         """Derives everything again, after something that bears on all of it has changed."""
         self._dirty.update(self._servings)
+
+    def passed(self) -> list[Workload]:
+        """The last values with counts that were wanted since and are not any more; call it before ``derive``.
+
+        A look comes once a tick; what was changed and changed again in between shows in no other way.
+        """
+        found = [
+            replace(
+                self._workloads[home],
+                desired=row.replicas,
+                role_specs=role_specs(row),
+                generation=row.generation,
+                replicas_manager=row.replicas_manager,
+                roles_manager=row.roles_manager,
+            )
+            for home, rows in self._passing.items()
+            for row in rows
+        ]
+        self._passing.clear()
+        return found
 
     def derive(self, now: float) -> tuple[dict[WorkloadKey, Workload], set[WorkloadKey]]:
         """New values of what was touched, and keys of what is gone. ``now`` is cluster time."""
@@ -260,3 +326,22 @@ class World:
         self._dirty.clear()
         gone, self._gone = self._gone - changed.keys(), set()
         return changed, gone
+
+
+def _count(row: ModelServingRow) -> Count:
+    return Count(row.replicas, tuple((role.name, role.replicas) for role in row.roles))
+
+
+def _ref_of(row: ModelServingRow) -> ObjectRef:
+    return ObjectRef(MODEL_SERVINGS.group, MODEL_SERVINGS.kind, row.namespace, row.name)
+
+
+def _exposing(row: EndpointSliceRow, serving: ObjectRef) -> Iterable[Link]:
+    """A Service, its EndpointSlice and its Endpoints (of the same name) lead to what stands behind them."""
+    for group, kind, name in (
+        ("", "Service", row.service),
+        ("", "Endpoints", row.service),
+        ("discovery.k8s.io", "EndpointSlice", row.name),
+    ):
+        if name:
+            yield Link(ObjectRef(group, kind, row.namespace, name), serving, LinkKind.EXPOSES)

@@ -24,10 +24,12 @@ class LinkKind(StrEnum):
     OWNS = "owns"
     SCALES = "scales"
     BOUNDS = "bounds"
+    EXPOSES = "exposes"
+    """A Service in front of it: it leads there, and drives nothing."""
 
 
 class Link(Struct, frozen=True):
-    """``origin`` owns, scales or bounds ``target``."""
+    """``origin`` owns, scales, bounds or exposes ``target``."""
 
     origin: ObjectRef
     target: ObjectRef
@@ -75,7 +77,11 @@ class Chains:
         paths: list[tuple[ObjectRef, ...]] = []
 
         def climb(here: ObjectRef, path: tuple[ObjectRef, ...]) -> None:
-            above = [ref for ref in self._above.get(here, {}) if ref not in path and ref != row]
+            above = [
+                ref
+                for ref, kind in self._above.get(here, {}).items()
+                if kind is not LinkKind.EXPOSES and ref not in path and ref != row
+            ]
             if not above and path:
                 paths.append(path)
             for ref in sorted(above, key=_order):

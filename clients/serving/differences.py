@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from clients.serving.account import score
 from clients.serving.events import Event, EventKind
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Count, Operation
@@ -12,7 +13,7 @@ from clients.serving.phase import Phase, Trouble
 from clients.serving.plain import plain
 from clients.serving.workload import Driver, Group, RoleReplica, Workload
 
-__all__ = ["differences"]
+__all__ = ["differences", "own_trouble"]
 
 _TEXT = 400
 
@@ -24,23 +25,29 @@ def differences(
     seen_at: float,
     *,
     ended: Operation | None = None,
+    new: bool = False,
 ) -> list[Event]:
-    """Events in a fixed order: desired counts, drivers, the operation's beginning, then group by group
-    phase, mark, trouble and those of its role replicas, and last the operation's end.
+    """Events in a fixed order: desired counts, drivers, the operation's beginning, the workload's own
+    trouble, then group by group phase, mark, trouble and those of its role replicas, and last the operation's
+    end.
 
-    ``before`` is ``None`` for a workload that appears, ``after`` for one that is gone: each is one
-    event. Groups that are the same object in both cost nothing. ``now`` is cluster time, ``seen_at``
-    this machine's; ``ended`` is the operation that ended in this step, with its outcome.
+    ``before`` is ``None`` for a workload that is seen for the first time, ``after`` for one that is gone.
+    First sight is no change: only what is underway is told, an operation and trouble that are there already;
+    unless the workload is ``new``, made after one began to look. Groups that are the same object in both
+    cost nothing. ``now`` is cluster time, ``seen_at`` this machine's; ``ended`` is the operation that
+    ended in this step, with its outcome.
     """
     if before is not None and after is not None and before.uid != after.uid:
         gone = differences(before, None, now, seen_at, ended=ended)
-        return gone + differences(None, after, now, seen_at)
+        return gone + differences(None, after, now, seen_at, new=True)
     only = after or before
     if only is None or before is after:
         return []
     tell = _Teller(only.key, now, seen_at, ended)
-    if before is None or after is None:
-        return list(tell.comes_or_goes(before, after))
+    if after is None:
+        return list(tell.goes(only))
+    if before is None:
+        return list(tell.appears(after, new=new))
     return list(tell.changes(before, after))
 
 
@@ -83,13 +90,27 @@ class _Teller:
             detail=detail or {},
         )
 
-    def comes_or_goes(self, before: Workload | None, after: Workload | None) -> Iterator[Event]:
-        if after is not None:
+    def appears(self, after: Workload, *, new: bool) -> Iterator[Event]:
+        if new:
             yield self._event(EventKind.PHASE, Phase.ABSENT, after.phase, detail={"desired": after.desired})
-        elif before is not None:
-            if _runs(before.operation) or self._ended is not None:
-                yield self._end(before.operation)
-            yield self._event(EventKind.PHASE, before.phase, Phase.ABSENT)
+        operation = after.operation
+        if operation is not None and _runs(operation):
+            yield self._operation(operation, "begun" if new else "underway", operation.reason)
+        yield from self._trouble(None, own_trouble(after), already=not new)
+        for group in after.groups:
+            name = plain(group.name)
+            yield from self._trouble(None, group.trouble, name, already=not new)
+            for role in group.roles:
+                for replica in role.replicas:
+                    place = name, plain(role.name), plain(replica.id)
+                    yield from self._trouble(None, replica.trouble, *place, already=not new)
+        if self._ended is not None:
+            yield self._end(operation)
+
+    def goes(self, before: Workload) -> Iterator[Event]:
+        if _runs(before.operation) or self._ended is not None:
+            yield self._end(before.operation)
+        yield self._event(EventKind.PHASE, before.phase, Phase.ABSENT)
 
     def changes(self, before: Workload, after: Workload) -> Iterator[Event]:
         yield from self._desired(before, after)
@@ -102,19 +123,19 @@ class _Teller:
             yield self._end(old)
         if new is not None and (old is None or replaced):
             yield self._operation(new, "begun", new.reason)
+        yield from self._trouble(own_trouble(before), own_trouble(after))
         if before.groups is not after.groups:
             yield from self._groups(before.groups, after.groups)
         if not replaced and new is None and (old is not None or self._ended is not None):
             yield self._end(old)
 
     def _desired(self, before: Workload, after: Workload) -> Iterator[Event]:
-        operation = after.operation
-        fresh = operation is not None and operation != before.operation
-        actor = operation.by if operation and fresh else None
+        asked = _asker(before.operation, after.operation)
         if before.desired != after.desired:
-            actor = actor or after.replicas_manager
+            actor = asked or after.replicas_manager
             yield self._event(EventKind.DESIRED, before.desired, after.desired, actor=actor)
         if before.role_specs is not after.role_specs:
+            actor = asked or after.roles_manager
             old = {spec.name: spec.replicas for spec in before.role_specs}
             for spec in after.role_specs:
                 was = old.pop(spec.name, None)
@@ -150,13 +171,14 @@ class _Teller:
         return self._operation(about, "ended", about.outcome, about.detail)
 
     def _operation(self, about: Operation, state: str, reason: str | None, said: str | None = None) -> Event:
-        detail = {"id": about.id, "state": state, "done": about.done, "total": about.total}
+        detail: dict[str, Any] = {"id": about.id, "state": state, "done": about.done, "total": about.total}
+        if about.ended_at is not None:
+            detail |= {"seconds": round(about.ended_at - about.started_at, 1), "score": score(about)}
         if said:
             detail["message"] = plain(said, _TEXT)
         return self._event(
             EventKind.OPERATION,
-            _words(about.before),
-            _words(about.after),
+            *_moved(about.before, about.after),
             actor=about.by,
             reason=reason,
             detail=detail,
@@ -223,14 +245,19 @@ class _Teller:
         self,
         old: Trouble | None,
         new: Trouble | None,
-        group: str,
+        group: str | None = None,
         role: str | None = None,
         replica: str | None = None,
+        *,
+        already: bool = False,
     ) -> Iterator[Event]:
-        if (old and (old.kind, old.reason)) == (new and (new.kind, new.reason)):
+        if _same(old, new):
             return
         about = new or old
         assert about is not None
+        detail: dict[str, Any] = {"already": True} if already else {}
+        if about.message:
+            detail["message"] = plain(about.message, _TEXT)
         yield self._event(
             EventKind.TROUBLE,
             old.kind if old else None,
@@ -240,12 +267,21 @@ class _Teller:
             role=role,
             replica=replica,
             reason=about.reason,
-            detail={"message": plain(about.message, _TEXT)} if about.message else None,
+            detail=detail,
         )
 
 
 def _runs(operation: Operation | None) -> bool:
     return operation is not None and operation.ended_at is None
+
+
+def _asker(before: Operation | None, after: Operation | None) -> str | None:
+    """Who asked for the counts that just changed, by the operation that carries them out."""
+    if after is None:
+        return None
+    grown = before is not None and before.id == after.id
+    by = after.by.removeprefix(f"{before.by}, ") if before is not None and grown else after.by
+    return None if ", " in by else by
 
 
 def _phase(item: Group | RoleReplica | None) -> Phase:
@@ -257,6 +293,32 @@ def _bounds(driver: Driver) -> str:
     return bounds if driver.reverts else f"{bounds} paused"
 
 
-def _words(count: Count) -> str:
-    roles = [f"{plain(name)} {replicas}" for name, replicas in count.roles]
-    return ", ".join([f"{'–' if count.groups is None else count.groups} groups", *roles])
+def own_trouble(workload: Workload) -> Trouble | None:
+    """The workload's trouble, unless it is only the worst of its groups'."""
+    trouble = workload.trouble
+    return (
+        None
+        if trouble is None or any(_same(group.trouble, trouble) for group in workload.groups)
+        else trouble
+    )
+
+
+def _same(one: Trouble | None, other: Trouble | None) -> bool:
+    """Whether there is nothing new in it but its words."""
+    return (one and (one.kind, one.reason)) == (other and (other.kind, other.reason))
+
+
+def _moved(before: Count, after: Count) -> tuple[str, str]:
+    """Both counts in words, without what is the same in both."""
+    roles = [name for name, replicas in after.roles if before.role(name) != replicas]
+    groups = before.groups != after.groups or not roles
+    return _words(before, roles, groups=groups), _words(after, roles, groups=groups)
+
+
+def _words(count: Count, roles: Sequence[str], *, groups: bool) -> str:
+    parts = [f"{_number(count.groups)} groups"] if groups else []
+    return ", ".join([*parts, *(f"{plain(name)} {_number(count.role(name))}" for name in roles)])
+
+
+def _number(count: int | None) -> str:
+    return "–" if count is None else str(count)

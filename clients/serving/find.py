@@ -33,6 +33,9 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "ServingGroup": ("servinggroup", "servinggroups", "group", "sg"),
     "PodGroup": ("podgroup", "podgroups", "pg"),
     "Pod": ("pod", "pods", "po"),
+    "Service": ("service", "services", "svc"),
+    "Endpoints": ("endpoints", "endpoint", "ep"),
+    "EndpointSlice": ("endpointslice", "endpointslices"),
 }
 _ALIASES = {alias: kind for kind, aliases in _KINDS.items() for alias in aliases}
 

@@ -86,7 +86,8 @@ def _begin(
         if not seen.times:
             return None
         known = hint if hint and hint.after == wanted else None
-        started = _start(after, seen.before, wanted, known.by if known else "unknown", now, known, None)
+        by = known.by if known else _manager(after, seen.before, wanted)
+        started = _start(after, seen.before, wanted, by, now, known, None)
         return msgspec.structs.replace(started, times=seen.times)
     was = count_of(before)
     names = {name for name, _ in was.roles} & {name for name, _ in wanted.roles}
@@ -124,12 +125,18 @@ def _start(
 
 
 def _asker(before: Workload | None, after: Workload, wanted: Count, hint: ActorHint | None) -> str:
-    """Our own log or a driver's word first, else the manager of the field if the groups changed."""
+    """Our own log or a driver's word first, else the managers of the fields that changed."""
     if hint and (hint.after is None or hint.after == wanted):
         return hint.by
-    if before is not None and before.desired != after.desired and after.replicas_manager:
-        return after.replicas_manager
-    return "unknown"
+    return _manager(after, count_of(before) if before is not None else None, wanted)
+
+
+def _manager(after: Workload, was: Count | None, wanted: Count) -> str:
+    """Who last wrote the fields in which the counts differ, by ``managedFields``, or ``unknown``."""
+    moved = [after.replicas_manager] if was is not None and was.groups != wanted.groups else []
+    if was is not None and was.roles != wanted.roles:
+        moved.append(after.roles_manager)
+    return ", ".join(dict.fromkeys(plain(manager) for manager in moved if manager)) or "unknown"
 
 
 def _informed(operation: Operation, hint: ActorHint | None) -> Operation:

@@ -99,6 +99,43 @@ def test_a_changed_count_is_an_operation_that_is_followed_to_its_end() -> None:
     assert kinds.count(EventKind.OPERATION) == 2
 
 
+def test_the_first_look_at_a_cluster_is_no_news() -> None:
+    fleet, _ = fleet_of(chat(1, group(0), created=1_000.0))
+    assert fleet.view().events == ()
+
+
+def test_what_is_made_after_the_first_look_is_news_and_what_only_appears_is_not() -> None:
+    fleet, clock = fleet_of(chat(1, group(0)))
+    clock.time += 10.5
+    other = WorkloadKey("c1", "kthena", "lab", "ModelServing", "late")
+    late = Workload(other, "uid-2", 1, 1, Phase.RUNNING, (group(0),), created=900.0)
+    fleet.publish({other: late}, ())
+    assert fleet.view().events == ()
+    made = Workload(other, "uid-3", 1, 0, Phase.CREATING, (), created=1_010.0)
+    fleet.publish({}, [other])
+    fleet.publish({other: made}, ())
+    assert [(one.kind, one.before, one.after) for one in fleet.view().events] == [
+        (EventKind.PHASE, "running", "absent"),
+        (EventKind.PHASE, "absent", "creating"),
+    ]
+
+
+def test_the_first_workload_of_a_cluster_that_was_empty_is_news() -> None:
+    fleet, clock = fleet_of()
+    fleet.totals("c1", GpuTotals(8, 0, 8, 0))
+    clock.time += 5
+    fleet.publish({KEY: chat(1, group(0, Phase.CREATING), created=1_004.0)}, ())
+    assert [(one.kind, one.after) for one in fleet.view().events][:1] == [(EventKind.PHASE, "running")]
+
+
+def test_another_context_is_seen_for_the_first_time() -> None:
+    fleet, clock = fleet_of(chat(1, group(0)))
+    fleet.forget()
+    clock.time += 5
+    fleet.publish({KEY: chat(1, group(0), created=1_004.0)}, ())
+    assert fleet.view().events == ()
+
+
 def test_time_alone_ends_an_operation_that_gets_nowhere() -> None:
     fleet, clock = fleet_of(chat(1, group(0)))
     fleet.attach(Durations(), limit=600.0)

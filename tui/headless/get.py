@@ -37,7 +37,7 @@ def _shown(connection: Connection, name: str | None, whole: bool) -> list[Worklo
     workloads = connection.fleet.view().workloads
     if name is None:
         return sorted(workloads.values(), key=lambda workload: workload.key)
-    found = one_workload(list(workloads.values()), name, whole=whole)
+    found = one_workload(list(workloads.values()), name, connection.backend.chains, whole=whole)
     return [] if found is None else [found]
 
 

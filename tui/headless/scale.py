@@ -106,9 +106,8 @@ class _Run:
     async def _workload(self) -> Workload:
         connection = self._connection
         whole = await connection.first_sync(_SYNC_SECONDS)
-        found = one_workload(
-            list(connection.fleet.view().workloads.values()), self._given["name"], whole=whole
-        )
+        seen = list(connection.fleet.view().workloads.values())
+        found = one_workload(seen, self._given["name"], connection.backend.chains, whole=whole)
         if found is None or not whole:
             lines = source_lines(connection.sources)
             raise Stop(Exit.UNREACHABLE, "\n".join(lines) or "the cluster did not answer in time")

@@ -32,7 +32,8 @@ async def watch(arguments: Namespace, start: Start, output: Output) -> Exit:
         await _until_read(connection, output, arguments.output)
         key = None
         if name is not None:
-            found = one_workload(list(connection.fleet.view().workloads.values()), name, whole=True)
+            seen = list(connection.fleet.view().workloads.values())
+            found = one_workload(seen, name, connection.backend.chains, whole=True)
             key = found.key if found is not None else None
         _say_where(connection, output, key)
         await _follow(connection, output, arguments.output, key)
