@@ -126,34 +126,37 @@ def _hpa_reference(obj: Json, _now: float) -> str:
     return f"{target.get('kind')}/{target.get('name')}"
 
 
-def _metric_name(metric: Json) -> tuple[str, str, Json]:
-    """(kind of metric, name, its block)"""
+_SHOWN_METRICS = 2
+
+
+def _hpa_metric(metric: Json, status: Json) -> str:
+    """``cpu: 31%/80%``, ``97500m/60``, ``12/10 (avg)``: what is, and what is wanted."""
     kind = str(metric.get("type", ""))
-    block = metric.get(kind[:1].lower() + kind[1:]) or {}
-    name = block.get("name") or at_path(block, ("metric", "name")) or ""
-    return kind, str(name), block
-
-
-def _metric_value(block: Json, key: str) -> str:
-    told = block.get(key) or {}
-    if told.get("averageUtilization") is not None:
-        return f"{told['averageUtilization']}%"
-    value = told.get("averageValue")
-    if value is not None:
-        return f"{value} (avg)" if key == "target" else str(value)
-    return str(told["value"]) if told.get("value") is not None else "<unknown>"
+    source = kind[:1].lower() + kind[1:]
+    target = at_path(metric, (source, "target")) or {}
+    current = at_path(status, (source, "current")) or {}
+    if target.get("averageValue") is not None:
+        now, wanted = current.get("averageValue"), str(target["averageValue"])
+        wanted += " (avg)" if kind in ("Object", "External") else ""
+    elif target.get("averageUtilization") is not None:
+        percent = current.get("averageUtilization")
+        now, wanted = None if percent is None else f"{percent}%", f"{target['averageUtilization']}%"
+    else:
+        now, wanted = current.get("value"), target.get("value", "<auto>")
+    told = f"{'<unknown>' if now is None else now}/{wanted}"
+    name = at_path(metric, (source, "name"))
+    return f"{name}: {told}" if kind in ("Resource", "ContainerResource") else told
 
 
 def _hpa_targets(obj: Json, _now: float) -> str:
-    current = {
-        (kind, name): _metric_value(block, "current")
-        for kind, name, block in map(_metric_name, _items(obj, "status", "currentMetrics"))
-    }
-    told = []
-    for kind, name, block in map(_metric_name, _items(obj, "spec", "metrics")):
-        shown = f"{current.get((kind, name), '<unknown>')}/{_metric_value(block, 'target')}"
-        told.append(f"{name}: {shown}" if kind == "Resource" else shown)
-    return ", ".join(told) or "<none>"
+    metrics, statuses = _items(obj, "spec", "metrics"), _items(obj, "status", "currentMetrics")
+    told = [
+        _hpa_metric(metric, statuses[index] if index < len(statuses) else {})
+        for index, metric in enumerate(metrics)
+    ]
+    left = len(told) - _SHOWN_METRICS
+    shown = ", ".join(told[:_SHOWN_METRICS]) or "<none>"
+    return f"{shown} + {left} more..." if left > 0 else shown
 
 
 def _event_seen(obj: Json, now: float) -> str:

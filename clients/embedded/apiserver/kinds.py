@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clients.embedded.apiserver.errors import Cause
+from clients.embedded.apiserver.hpa_rules import fill_hpa, hpa_causes
 from clients.embedded.apiserver.objects import Json, at_path, encode
 from clients.embedded.apiserver.registry import Resource
 from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, RBAC, ROLE_BINDINGS, ROLES
@@ -57,11 +58,6 @@ def _service(obj: Json) -> None:
             port.setdefault("targetPort", port.get("port"))
 
 
-def _autoscaler(obj: Json) -> None:
-    if isinstance(obj.get("spec"), dict):
-        obj["spec"].setdefault("minReplicas", 1)
-
-
 def _binding(obj: Json) -> None:
     if isinstance(obj.get("roleRef"), dict):
         obj["roleRef"].setdefault("apiGroup", RBAC)
@@ -76,7 +72,7 @@ _DEFAULTS: dict[str, Callable[[Json], None]] = {
     "deployments.apps": _replicated,
     "statefulsets.apps": _replicated,
     "replicasets.apps": _replicated,
-    "horizontalpodautoscalers.autoscaling": _autoscaler,
+    "horizontalpodautoscalers.autoscaling": fill_hpa,
     ROLE_BINDINGS: _binding,
     CLUSTER_ROLE_BINDINGS: _binding,
 }
@@ -111,7 +107,7 @@ def kind_causes(definition: Resource, obj: Json, old: Json | None) -> list[Cause
     if definition.key in ("deployments.apps", "statefulsets.apps", "replicasets.apps"):
         return _workload(obj)
     if definition.key == "horizontalpodautoscalers.autoscaling":
-        return _bounds(obj)
+        return hpa_causes(obj, old)
     if definition.key == "events":
         return _event(obj)
     if definition.key == "customresourcedefinitions.apiextensions.k8s.io":
@@ -152,21 +148,6 @@ def _workload(obj: Json) -> list[Cause]:
         why = "Invalid value: `selector` does not match template `labels`"
         causes.append(Cause("FieldValueInvalid", why, "spec.template.metadata.labels"))
     return causes + _containers(at_path(spec, ("template", "spec")), "spec.template.spec")
-
-
-def _bounds(obj: Json) -> list[Cause]:
-    spec = obj.get("spec") or {}
-    causes = []
-    if not at_path(spec, ("scaleTargetRef", "name")):
-        causes.append(Cause("FieldValueRequired", "Required value", "spec.scaleTargetRef.name"))
-    most = spec.get("maxReplicas") or 0
-    if most < 1:
-        why = f"Invalid value: {most}: must be greater than 0"
-        causes.append(Cause("FieldValueInvalid", why, "spec.maxReplicas"))
-    elif most < (spec.get("minReplicas") or 0):
-        why = f"Invalid value: {most}: must be greater than or equal to `minReplicas`"
-        causes.append(Cause("FieldValueInvalid", why, "spec.maxReplicas"))
-    return causes
 
 
 def _event(obj: Json) -> list[Cause]:

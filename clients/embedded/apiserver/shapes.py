@@ -96,10 +96,23 @@ _WORKLOAD: Json = {
     },
     "status": {**_COUNTS, "conditions": _CONDITIONS},
 }
-_METRIC_SOURCE: Json = {"name": str, "metric": {"name": str}, "target": dict, "current": dict}
+_METRIC_VALUE: Json = {"type": str, "averageUtilization": int}
+_METRIC_SOURCE: Json = {
+    "name": str,
+    "container": str,
+    "describedObject": {"kind": str, "name": str, "apiVersion": str},
+    "metric": {"name": str, "selector": _SELECTOR},
+    "target": _METRIC_VALUE,
+    "current": _METRIC_VALUE,
+}
 _METRIC = {
     "type": str,
     **dict.fromkeys(("resource", "pods", "object", "external", "containerResource"), _METRIC_SOURCE),
+}
+_SCALING_RULES: Json = {
+    "stabilizationWindowSeconds": int,
+    "selectPolicy": str,
+    "policies": [{"type": str, "value": int, "periodSeconds": int}],
 }
 _ROLE: Json = {
     "rules": [{k: [str] for k in ("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")}],
@@ -152,7 +165,7 @@ _SHAPES: dict[str, Json] = {
             "minReplicas": int,
             "maxReplicas": int,
             "metrics": [_METRIC],
-            "behavior": dict,
+            "behavior": {"scaleUp": _SCALING_RULES, "scaleDown": _SCALING_RULES},
         },
         "status": {
             "currentReplicas": int,
