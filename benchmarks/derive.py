@@ -20,6 +20,7 @@ import msgspec
 from benchmarks.result import Result
 from clients.kube import decode, kthena
 from clients.kube.decode_shapes import OwnerReference, PodMeta, PodShape
+from clients.kube.wire import Event, changed_object
 from clients.serving.workload import Workload
 from tests.support import kthena_objects as objects
 
@@ -36,13 +37,7 @@ VISIBLE = 10
 """Every so many-th event of the mix changes what is shown."""
 
 
-class _Event(msgspec.Struct):
-    type: str
-    object: msgspec.Raw
-
-
 class _Meta(PodMeta, rename="camel", gc=False):
-    labels: dict[str, str | None] | None = None  # type: ignore[assignment]
     owner_references: list[OwnerReference] | None = None  # type: ignore[assignment]
 
 
@@ -115,14 +110,16 @@ class _Field:
             if number % visible == 0:
                 self._unready ^= {slot}
             state = "lost" if slot in self._unready else "ready"
-            found.append(b'{"type":"MODIFIED","object":' + self._pod(slot, state) + b"}")
+            found.append(b'{"type":"MODIFIED","object":' + self._pod(slot, state) + b"}\n")
         return found
 
     def tick(self, events: list[bytes]) -> None:
         """Takes in events, then derives each touched ModelServing once."""
         dirty: set[tuple[str, str]] = set()
         for line in events:
-            row = decode.pod(_DECODE(line).object)
+            raw = changed_object(line)
+            assert raw is not None
+            row = decode.pod(raw)
             home = kthena.serving_of(row)
             if home is None:
                 continue
@@ -132,7 +129,7 @@ class _Field:
             self.values[home] = self.indexes[home].derive(self.values[home], self.now)
 
 
-_DECODE = msgspec.json.Decoder(_Event).decode
+_DECODE = msgspec.json.Decoder(Event).decode
 _TYPED = msgspec.json.Decoder(_Pod).decode
 
 

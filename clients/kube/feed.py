@@ -17,7 +17,15 @@ from msgspec import Struct
 from clients.kube.backoff import Backoff
 from clients.kube.errors import ErrorKind, KubeError, StreamIdleError
 from clients.kube.session import Params, Session
-from clients.kube.wire import Event, decode_event, decode_page, error_of, identity, version_of
+from clients.kube.wire import (
+    Event,
+    changed_object,
+    decode_event,
+    decode_page,
+    error_of,
+    identity,
+    version_of,
+)
 from clients.serving.plain import plain
 from clients.serving.sources import SourceState
 
@@ -58,8 +66,6 @@ class Timing(Struct, frozen=True):
     """Before a list after 410: all clients of a restarted server are told 410 at the same moment."""
 
 
-_ADDED = b'{"type":"ADDED","object":'
-_MODIFIED = b'{"type":"MODIFIED","object":'
 PATIENCE = 4
 """Answers without progress at the same version after which the list is read again: an event that can not
 be read stands in the way of every resumption."""
@@ -373,15 +379,12 @@ class Feed(Generic[Row]):
         return 0.0
 
     def _quick(self, line: bytes) -> bool:
-        """Takes in a new or changed object written the way kube-apiserver writes it, decoding it only once.
+        """Takes in a new or changed object, decoding it only once.
 
         False, with nothing done, for everything else: the long way then says what it is.
         """
-        if line.startswith(_MODIFIED):
-            raw = msgspec.Raw(line[len(_MODIFIED) : -2])
-        elif line.startswith(_ADDED):
-            raw = msgspec.Raw(line[len(_ADDED) : -2])
-        else:
+        raw = changed_object(line)
+        if raw is None:
             return False
         try:
             row = self._decode(raw)

@@ -10,7 +10,16 @@ from msgspec import Struct
 
 from clients.kube.errors import ErrorKind, KubeError, from_reply
 
-__all__ = ["Event", "Page", "decode_event", "decode_page", "error_of", "identity", "version_of"]
+__all__ = [
+    "Event",
+    "Page",
+    "changed_object",
+    "decode_event",
+    "decode_page",
+    "error_of",
+    "identity",
+    "version_of",
+]
 
 
 class _PageMeta(Struct, gc=False):
@@ -58,6 +67,22 @@ _identity = msgspec.json.Decoder(_Identity).decode
 _version = msgspec.json.Decoder(_Version).decode
 
 _event = msgspec.json.Decoder(Event).decode
+
+
+_ADDED = b'{"type":"ADDED","object":'
+_MODIFIED = b'{"type":"MODIFIED","object":'
+
+
+def changed_object(line: bytes) -> msgspec.Raw | None:
+    """The unread object of a line that tells of a new or changed one, if written as kube-apiserver does.
+
+    ``None`` for all other lines, which ``decode_event`` reads.
+    """
+    if line.startswith(_MODIFIED):
+        return msgspec.Raw(line[len(_MODIFIED) : -2])
+    if line.startswith(_ADDED):
+        return msgspec.Raw(line[len(_ADDED) : -2])
+    return None
 
 
 def decode_event(line: bytes) -> Event:
