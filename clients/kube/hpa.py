@@ -1,33 +1,30 @@
-"""HorizontalPodAutoscalers as drivers: what they scale and within which bounds (autoscaling/v2)."""
+"""HorizontalPodAutoscalers as drivers: what they scale, within which bounds, on what (autoscaling/v2)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
+from clients.kube.hpa_object import (
+    GROUP,
+    KIND,
+    HpaObject,
+    MetricSpec,
+    Reading,
+    amount_in,
+    condition_words,
+    decode_object,
+    unit_of,
+)
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import ScalerRow
-from clients.kube.scaler_fields import (
-    group_of,
-    integer,
-    listed,
-    mapping,
-    metadata,
-    number,
-    opened,
-    owner_of,
-    text,
-)
 from clients.serving.chain import Link, LinkKind
+from clients.serving.decision import Aggregate, Unit
+from clients.serving.decision_words import amount
 from clients.serving.keys import ObjectRef
 from clients.serving.workload import Driver
 
 __all__ = ["GROUP", "KIND", "WATCHES", "decode", "drivers", "links"]
 
-GROUP = "autoscaling"
-KIND = "HorizontalPodAutoscaler"
 WATCHES = (ResourceSpec("hpa", GROUP, "horizontalpodautoscalers", KIND, ("v2",)),)
 
 _INTERVAL = 15.0
@@ -36,61 +33,72 @@ _INTERVAL = 15.0
 
 def decode(raw: bytes | msgspec.Raw) -> ScalerRow:
     """A row from an object's JSON; items of a list carry no kind, so it is not looked at."""
-    obj = opened(raw)
-    uid, namespace, name = metadata(obj)
-    spec, status = mapping(obj.get("spec")), mapping(obj.get("status"))
-    ref = mapping(spec.get("scaleTargetRef"))
-    minimum = integer(spec.get("minReplicas"))
-    target = (
-        group_of(ref.get("apiVersion"), ""),
-        text(ref.get("kind")),
-        namespace,
-        text(ref.get("name")),
-        None,
-        1 if minimum is None else minimum,
-        integer(spec.get("maxReplicas")),
-    )
+    hpa = decode_object(raw)
+    target = hpa.target
     return ScalerRow(
-        uid,
-        namespace,
-        name,
+        hpa.uid,
+        hpa.namespace,
+        hpa.name,
         GROUP,
         KIND,
-        (target,) if target[3] else (),
-        desired=integer(status.get("desiredReplicas")),
-        current=integer(status.get("currentReplicas")),
-        signal=_signal(spec, status),
-        owner=owner_of(obj),
+        ((target.group, target.kind, hpa.namespace, target.name, None, hpa.minimum, hpa.maximum),)
+        if target is not None
+        else (),
+        desired=hpa.desired,
+        current=hpa.current,
+        signal=_signal(hpa),
+        note=_note(hpa),
+        owner=hpa.owner,
         interval=_INTERVAL,
     )
 
 
-def _signal(spec: Mapping[str, Any], status: Mapping[str, Any]) -> str | None:
-    """The first metric, ``cpu 72>60``: what is against what is wanted; without a reading only the latter."""
-    metrics = listed(spec.get("metrics"))
-    if not metrics:
+def _signal(hpa: HpaObject) -> str | None:
+    """The metric that asks for most, ``cpu 72>60``: what is against what is wanted; else only the latter."""
+    best: tuple[float, str] | None = None
+    for index, metric in enumerate(hpa.metrics):
+        reading = hpa.readings[index] if index < len(hpa.readings) else None
+        current, wanted = _current(metric, reading), metric.target
+        if current is None or not wanted:
+            continue
+        relation = ">" if current > wanted else "<" if current < wanted else "="
+        words = f"{metric.name} {_short(metric, current)}{relation}{_short(metric, wanted)}"
+        if best is None or current / wanted > best[0]:
+            best = (current / wanted, words)
+    if best is not None:
+        return best[1]
+    first = hpa.metrics[0]
+    return first.name if not first.target else f"{first.name} {_short(first, first.target)}"
+
+
+def _current(metric: MetricSpec, reading: Reading | None) -> int | None:
+    """The reading of the value that is compared; that of another metric, or of a failed one, is none."""
+    if reading is None or reading.name != metric.name:
         return None
-    name, wanted = _metric(metrics[0], "target")
-    if not name or wanted is None:
-        return name or None
-    readings = listed(status.get("currentMetrics"))
-    current = _metric(readings[0], "current")[1] if readings else None
-    if current is None:
-        return f"{name} {wanted:g}"
-    relation = ">" if current > wanted else "<" if current < wanted else "="
-    return f"{name} {current:g}{relation}{wanted:g}"
+    match metric.aggregate:
+        case Aggregate.UTILIZATION:
+            return reading.utilization
+        case Aggregate.AVERAGE:
+            return reading.average
+        case _:
+            return reading.value
 
 
-def _metric(entry: Mapping[str, Any], side: str) -> tuple[str, float | None]:
-    kind = text(entry.get("type"))
-    body = mapping(entry.get(kind[:1].lower() + kind[1:]))
-    name = text(body.get("name")) or text(mapping(body.get("metric")).get("name"))
-    value = mapping(body.get(side))
-    for field in ("averageUtilization", "averageValue", "value"):
-        reading = number(value.get(field))
-        if reading is not None:
-            return name, reading
-    return name, None
+def _short(metric: MetricSpec, value: int) -> str:
+    unit = unit_of(metric.kind, metric.name, metric.aggregate)
+    return amount(amount_in(metric.aggregate, value), unit if unit is Unit.BYTES else Unit.PLAIN)
+
+
+def _note(hpa: HpaObject) -> str | None:
+    """What a person should know of its state in a few words."""
+    active, limited = hpa.condition("ScalingActive"), hpa.condition("ScalingLimited")
+    if active is not None and active.status is False:
+        return condition_words(active) or None
+    if hpa.minimum == hpa.maximum:
+        return f"pinned at {hpa.minimum}"
+    if limited is not None and limited.status and limited.reason == "TooManyReplicas":
+        return "at max"
+    return None
 
 
 def _keda(row: ScalerRow) -> ObjectRef | None:
@@ -115,6 +123,7 @@ def drivers(row: ScalerRow) -> tuple[tuple[ObjectRef, Driver], ...]:
                 maximum=maximum,
                 signal=row.signal,
                 interval=row.interval,
+                note=row.note,
                 via=me if keda else None,
             ),
         )

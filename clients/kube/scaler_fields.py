@@ -7,22 +7,10 @@ from typing import Any
 
 import msgspec
 
+from clients.kube.quantity import parse
 from clients.kube.rows import OwnerRow
 
 __all__ = ["group_of", "integer", "listed", "mapping", "metadata", "number", "opened", "owner_of", "text"]
-
-_SUFFIXES = {
-    "m": 1e-3,
-    "": 1.0,
-    "k": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "T": 1e12,
-    "Ki": 2.0**10,
-    "Mi": 2.0**20,
-    "Gi": 2.0**30,
-    "Ti": 2.0**40,
-}
 
 
 def opened(raw: bytes | msgspec.Raw) -> Mapping[str, Any]:
@@ -56,17 +44,8 @@ def integer(value: object) -> int | None:
 
 def number(value: object) -> float | None:
     """A number, or a Kubernetes quantity such as ``97500m``; ``None`` for anything else."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, str):
-        return None
-    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
-        if value.endswith(suffix):
-            try:
-                return float(value[: len(value) - len(suffix)]) * _SUFFIXES[suffix]
-            except ValueError:
-                return None
-    return None
+    exact = parse(value)
+    return None if exact is None else float(exact)
 
 
 def group_of(api_version: object, default: str) -> str:
