@@ -112,7 +112,7 @@ class Store:
     def records(
         self, resource: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Records:
-        """Encoded objects, in the order of ``namespace/name`` as etcd has it: that of ``a-2`` before ``a``."""
+        """Encoded objects, in the order of ``namespace/name``, as etcd has it: ``a-2/x`` before ``a/x``."""
         table = self._tables.get(resource)
         if not table:
             return []
@@ -303,8 +303,11 @@ class Store:
             return None
         definition = self.resource(resource)
         if uid is not None and uid != record.uid:
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
-            raise conflict(definition.group, definition.plural, name, why)
+            why = (
+                f"the UID in the precondition ({uid}) does not match the UID in record ({record.uid}). "
+                "The object might have been deleted and then recreated"
+            )
+            raise conflict(definition.group, definition.kind, name, why)
         obj = self._decode(definition, record)
         metadata = obj["metadata"]
         finalizers = self._collector.finalizers_for(record, metadata, propagation)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import GROUP, Api, causes, config_map, pod, serving
+from tests.conformance.client import GROUP, Api, Json, causes, config_map, pod, serving
 
 
 def test_14_create_fills_the_metadata(api: Api) -> None:
@@ -27,7 +27,9 @@ def test_14_create_says_who_owns_the_fields(api: Api) -> None:
     metadata = api.make(api.servings(), serving("a"))["metadata"]
     (entry,) = metadata["managedFields"]
     assert (entry["manager"], entry["operation"]) == ("conformance", "Update")
-    assert "f:replicas" in entry["fieldsV1"]["f:spec"]
+    template: Json = {".": {}, "f:restartGracePeriodSeconds": {}, "f:roles": {}}
+    spec = {".": {}, "f:recoveryPolicy": {}, "f:replicas": {}, "f:schedulerName": {}, "f:template": template}
+    assert entry["fieldsV1"]["f:spec"] == spec
     patched = api.patch(
         api.servings("a"), "application/merge-patch+json", {"spec": {"replicas": 3}}, fieldManager="other"
     ).json()["metadata"]["managedFields"]
@@ -119,6 +121,15 @@ def test_16_invalid_objects(api: Api, body: dict[str, Any], cause: tuple[str, st
     assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
     assert cause in causes(answer)
     assert answer.json()["details"]["kind"] == "ModelServing"
+
+
+def test_16_rules_wait_for_what_they_are_about(api: Api) -> None:
+    body = _with_roles(2, "same")
+    body["spec"]["recoveryPolicy"] = "Sometimes"
+    answer = api.post(api.servings(), body)
+    unchecked = ("FieldValueInvalid", "<nil>")
+    assert causes(answer) == {("FieldValueNotSupported", "spec.recoveryPolicy"), unchecked}
+    assert "some validation rules were not checked" in answer.json()["message"]
 
 
 def test_16_rules_about_changes(api: Api) -> None:

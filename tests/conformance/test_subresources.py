@@ -77,6 +77,45 @@ def test_27_scale_says_who_scaled(api: Api) -> None:
     assert [(e["manager"], e.get("subresource")) for e in owners] == [("ops", "scale")]
 
 
+def _owners(api: Api, name: str) -> list[tuple[str, str | None]]:
+    managed = api.get(api.servings(name)).json()["metadata"]["managedFields"]
+    held = [e for e in managed if "f:replicas" in e["fieldsV1"].get("f:spec", {})]
+    return [(e["manager"], e.get("subresource")) for e in held]
+
+
+def test_27_nobody_owns_a_count_that_was_scaled_to_nothing(api: Api) -> None:
+    """A Scale leaves a count of 0 out, and who is unknown there stays unknown until a write past it."""
+    api.make(api.servings(), serving("a", 2))
+    path = api.servings("a") + "/scale"
+    api.patch(path, MERGE, {"spec": {"replicas": 3}}, fieldManager="ops")
+    assert _owners(api, "a") == [("ops", "scale")]
+    for count in (0, 1):
+        api.patch(path, MERGE, {"spec": {"replicas": count}}, fieldManager="ops")
+        assert _owners(api, "a") == []
+    api.patch(api.servings("a"), MERGE, {"spec": {"replicas": 0}}, fieldManager="ops")
+    assert _owners(api, "a") == [("ops", None)]
+    api.patch(path, MERGE, {"spec": {"replicas": 2}}, fieldManager="hpa")
+    assert _owners(api, "a") == [("hpa", "scale")]
+
+
+def test_27_a_test_of_a_count_of_nothing_fails(api: Api) -> None:
+    api.make(api.servings(), serving("a", 0))
+    tested = [
+        {"op": "test", "path": "/spec/replicas", "value": 0},
+        {"op": "add", "path": "/spec/replicas", "value": 1},
+    ]
+    answer = api.patch(api.servings("a") + "/scale", JSON_PATCH, tested)
+    assert (answer.status_code, answer.json()["details"]) == (422, {})
+    assert answer.json()["message"].endswith("due to an error in our request")
+
+
+def test_27_scale_of_another_object(api: Api) -> None:
+    api.make(api.servings(), serving("a", 2))
+    scale = {"metadata": {"name": "a", "uid": "another"}, "spec": {"replicas": 4}}
+    answer = api.put(api.servings("a") + "/scale", scale)
+    assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
+
+
 def test_27_scale_refuses_less_than_nothing(api: Api) -> None:
     api.make(api.servings(), serving("a", 2))
     answer = api.patch(api.servings("a") + "/scale", MERGE, {"spec": {"replicas": -1}})
@@ -120,6 +159,22 @@ def test_28_delete_a_custom_resource(api: Api) -> None:
     assert (answer.status_code, status["kind"], status["status"]) == (200, "Status", "Success")
     assert status["details"]["uid"] == made["metadata"]["uid"]
     assert api.get(api.servings("a")).status_code == 404
+
+
+def test_28_a_deletion_that_waits_answers_the_object(api: Api) -> None:
+    api.make(api.servings(), serving("a"))
+    left = api.delete(api.servings("a"), {"propagationPolicy": "Foreground"}).json()
+    assert left["kind"] == "ModelServing"
+    assert left["metadata"]["finalizers"] == ["foregroundDeletion"]
+
+
+def test_28_what_a_failed_precondition_says(api: Api) -> None:
+    api.make(api.servings(), serving("a"))
+    for wanted in ({"uid": "another"}, {"resourceVersion": "1"}):
+        answer = api.delete(api.servings("a"), {"preconditions": wanted})
+        assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
+        assert answer.json()["details"]["kind"] == "ModelServing"
+        assert "does not match" in answer.json()["message"]
 
 
 def test_28_delete_a_pod(api: Api) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from clients.embedded.apiserver.errors import ApiError
-from clients.embedded.apiserver.fields import FieldSet, Path, entry, field_set, leaves
+from clients.embedded.apiserver.fields import FieldSet, Path, entry, field_set, in_order, leaves
 from clients.embedded.apiserver.listkeys import item_step, list_keys
 from clients.embedded.apiserver.objects import Json, decode
 from clients.embedded.apiserver.registry import Resource
@@ -74,7 +74,7 @@ def apply(
             managers.append({**told, "fieldsV1": entry(definition, "", "", None, left, "")["fieldsV1"]})
     if len(others) == len(entries):
         managers.append(stated)
-    return Applied(merged, managers)
+    return Applied(merged, in_order(managers))
 
 
 def _refuse_conflicts(

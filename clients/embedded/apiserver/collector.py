@@ -45,7 +45,7 @@ class Collector:
         """The finalizers that a deletion with this propagation policy leaves."""
         finalizers = list(metadata.get("finalizers") or ())
         wanted = {"Foreground": _FOREGROUND, "Orphan": _ORPHAN}.get(propagation or "")
-        if wanted and wanted not in finalizers and self._owned.get(record.uid):
+        if wanted and wanted not in finalizers:
             finalizers.append(wanted)
         if self._is_namespace(record) and _CONTENT not in finalizers:
             finalizers.append(_CONTENT)

@@ -74,7 +74,7 @@ def status_body(code: int, reason: str, message: str, details: Json | None = Non
     }
     if reason:
         body["reason"] = reason
-    if details:
+    if details is not None:
         body["details"] = details
     body["code"] = code
     return body

@@ -6,13 +6,24 @@ A field set is a set of paths; a step is ``f:name``, ``k:{"name":"x"}`` for an i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from clients.embedded.apiserver.listkeys import item_step, list_keys
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.apiserver.registry import Resource
 
-__all__ = ["FieldSet", "Path", "coarse_entry", "entry", "field_set", "leaves", "update_managers"]
+__all__ = [
+    "FieldSet",
+    "Path",
+    "coarse_entry",
+    "entry",
+    "field_set",
+    "in_order",
+    "leaves",
+    "update_managers",
+    "without_fields",
+]
 
 Path: TypeAlias = tuple[str, ...]
 FieldSet: TypeAlias = set[Path]
@@ -47,6 +58,25 @@ def leaves(definition: Resource, obj: Json) -> dict[Path, Any]:
             continue
         _walk(definition, value, (name,), (f"f:{name}",), found)
     return found
+
+
+_FREE_MAPS = frozenset(("labels", "annotations", "data", "binaryData", "limits", "requests"))
+
+
+def _maps(definition: Resource, found: Iterable[Path]) -> FieldSet:
+    """The maps on the way to these fields that can be absent, and so are owned by who made them.
+
+    In a custom resource that is every one; what a built-in kind's Go structs always hold is not told here,
+    only the maps of free keys that are certain.
+    """
+    made: FieldSet = set()
+    for path in found:
+        for end in range(1, len(path)):
+            step = path[end - 1]
+            free = step.startswith("f:") if definition.custom else step[2:] in _FREE_MAPS
+            if free and path[:end] != ("f:metadata",):
+                made.add(path[:end])
+    return made
 
 
 def _walk(
@@ -129,6 +159,9 @@ def update_managers(
     after = leaves(definition, new)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = before.keys() - after.keys()
+    maps, former = _maps(definition, after), _maps(definition, before)
+    changed |= maps - former
+    gone |= former - maps
     entries = list(new["metadata"].get("managedFields") or ())
     if not changed and not gone:
         return entries
@@ -143,12 +176,31 @@ def update_managers(
         ):
             mine = owned
             continue
-        left = owned - changed - gone
+        kept += without_fields(definition, [told], changed | gone)
+    mine = (mine | changed) - gone
+    if mine:
+        kept.append(entry(definition, manager, "Update", subresource, mine, at))
+    return in_order(kept)
+
+
+def in_order(entries: list[Json]) -> list[Json]:
+    """Applied fields first, then by time, manager and subresource, as the server sorts them."""
+    return sorted(
+        entries,
+        key=lambda told: [
+            str(told.get(key) or "") for key in ("operation", "time", "manager", "apiVersion", "subresource")
+        ],
+    )
+
+
+def without_fields(definition: Resource, entries: list[Json], fields: FieldSet) -> list[Json]:
+    """The entries with nobody owning ``fields``; those that owned nothing else are left out."""
+    kept: list[Json] = []
+    for told in entries:
+        owned = field_set(told.get("fieldsV1") or {})
+        left = owned - fields
         if left == owned:
             kept.append(told)
         elif left:
             kept.append({**told, "fieldsV1": entry(definition, "", "", None, left, "")["fieldsV1"]})
-    mine = (mine | changed) - gone
-    if mine:
-        kept.append(entry(definition, manager, "Update", subresource, mine, at))
     return kept

@@ -62,13 +62,15 @@ def _check_name(definition: Resource, name: str, causes: list[Cause]) -> None:
         if len(name) > 63 or not _LABEL.match(name):
             why = (
                 "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-                "and must start and end with an alphanumeric character"
+                "and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', "
+                "regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
             )
             causes.append(_bad(name, why, "metadata.name"))
     elif len(name) > 253 or not _SUBDOMAIN.match(name):
         why = (
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-            "and must start and end with an alphanumeric character"
+            "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
+            "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
         )
         causes.append(_bad(name, why, "metadata.name"))
 

@@ -29,8 +29,10 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return made
 
 
-def _refused(why: str) -> ApiError:
-    return ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {why}")
+def _refused() -> ApiError:
+    """The server keeps to itself which operation it was, and why."""
+    message = "the server rejected our request due to an error in our request"
+    return ApiError(422, "Invalid", message, details={})
 
 
 def json_patch(document: Json, operations: Any) -> Json:
@@ -43,10 +45,10 @@ def json_patch(document: Json, operations: Any) -> Json:
     made: Any = copy.deepcopy(document)
     for operation in operations:
         if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
-            raise _refused("an operation needs an op and a path")
+            raise _refused()
         made = _operate(made, operation)
     if not isinstance(made, dict):
-        raise _refused("the patch leaves no object")
+        raise _refused()
     return made
 
 
@@ -54,11 +56,11 @@ def _operate(document: Any, operation: Json) -> Any:
     kind, path = operation.get("op"), _pointer(operation["path"])
     if kind == "test":
         if "value" not in operation or _found(document, path) != operation["value"]:
-            raise _refused(f"testing path {operation['path']} failed")
+            raise _refused()
         return document
     if kind in ("add", "replace"):
         if "value" not in operation:
-            raise _refused(f"{kind} needs a value")
+            raise _refused()
         if kind == "replace":
             _found(document, path)
         return _placed(document, path, copy.deepcopy(operation["value"]), replace=kind == "replace")
@@ -66,20 +68,20 @@ def _operate(document: Any, operation: Json) -> Any:
         return _without(document, path)
     if kind in ("copy", "move"):
         if not isinstance(operation.get("from"), str):
-            raise _refused(f"{kind} needs a from")
+            raise _refused()
         source = _pointer(operation["from"])
         value = copy.deepcopy(_found(document, source))
         if kind == "move":
             document = _without(document, source)
         return _placed(document, path, value, replace=False)
-    raise _refused(f"unexpected kind: {kind}")
+    raise _refused()
 
 
 def _pointer(text: str) -> list[str]:
     if not text:
         return []
     if not text.startswith("/"):
-        raise _refused(f"invalid path {text!r}")
+        raise _refused()
     return [step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/")]
 
 
@@ -87,7 +89,7 @@ def _index(items: list[Any], step: str, *, end: bool) -> int:
     if step == "-" and end:
         return len(items)
     if not step.isdigit() or int(step) >= len(items) + int(end):
-        raise _refused(f"unable to access invalid index: {step}")
+        raise _refused()
     return int(step)
 
 
@@ -98,7 +100,7 @@ def _found(document: Any, path: list[str]) -> Any:
         elif isinstance(document, dict) and step in document:
             document = document[step]
         else:
-            raise _refused(f"missing path: /{'/'.join(path)}")
+            raise _refused()
     return document
 
 
@@ -115,7 +117,7 @@ def _placed(document: Any, path: list[str], value: Any, *, replace: bool) -> Any
     elif isinstance(holder, dict):
         holder[last] = value
     else:
-        raise _refused(f"missing path: /{'/'.join(path)}")
+        raise _refused()
     return document
 
 

@@ -101,6 +101,9 @@ class Reader:
         end = place + limit if limit > 0 else len(snapshot.records)
         page, left = snapshot.records[place:end], len(snapshot.records) - end
         metadata: Json = {"resourceVersion": str(snapshot.rv)}
+        if view.resource.custom:
+            # Always there in lists of custom resources, which are no Go structs that leave out what is empty.
+            metadata["continue"] = ""
         if left > 0:
             metadata["continue"] = self._keep(token, snapshot, end)
             if not selection.selective:
@@ -144,7 +147,8 @@ class Reader:
         if not text:
             return None
         if not text.isdigit():
-            raise bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+            why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+            raise bad_request(f'invalid resource version: resourceVersion: Invalid value: "{text}": {why}')
         wanted = int(text)
         waited = 0.0
         while self._store.version < wanted:
@@ -183,7 +187,7 @@ def _read_token(token: str) -> _Continue:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(token.encode()), type=_Continue)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise bad_request(f"continue key is not valid: {error}") from None
+        raise bad_request(f"invalid continue token: continue key is not valid: {error}") from None
 
 
 def _too_large(wanted: int, current: int) -> ApiError:

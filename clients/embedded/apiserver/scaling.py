@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from clients.embedded.apiserver.errors import Cause, bad_request, invalid
+from clients.embedded.apiserver.fields import entry, field_set, in_order, without_fields
 from clients.embedded.apiserver.objects import Json, at_path, put_path
 from clients.embedded.apiserver.registry import Resource, Scale
 
-__all__ = ["check_scale", "scale_of", "write_scale"]
+__all__ = ["check_scale", "scale_managers", "scale_of", "write_scale"]
 
 
 def scale_of(definition: Resource, obj: Json) -> Json:
@@ -66,3 +67,19 @@ def write_scale(definition: Resource, obj: Json, scale: Json) -> None:
         cause = Cause("FieldValueInvalid", why, "spec.replicas")
         raise invalid("autoscaling", "Scale", obj["metadata"]["name"], [cause])
     put_path(obj, _paths(definition).spec, wanted)
+
+
+def scale_managers(definition: Resource, obj: Json, wanted: int, *, manager: str, at: str) -> list[Json]:
+    """managedFields after a write of the count through this door, with its peculiarities (1.37).
+
+    A count of 0 is absent from a Scale, so nobody owns it then; and what nobody owned, nobody comes to own.
+    """
+    path = tuple(f"f:{step}" for step in _paths(definition).spec)
+    entries: list[Json] = list(obj["metadata"].get("managedFields") or ())
+    owned = any(path in field_set(told.get("fieldsV1") or {}) for told in entries)
+    if not owned or (at_path(obj, _paths(definition).spec) or 0) == wanted:
+        return entries
+    left = without_fields(definition, entries, {path})
+    if wanted:
+        left.append(entry(definition, manager, "Update", "scale", {path}, at))
+    return in_order(left)

@@ -1,7 +1,7 @@
 """Structural schemas of custom resources: defaults, unknown fields, types and limits.
 
 Reads the subset of OpenAPI v3 that a CustomResourceDefinition may use; rules in CEL are in ``rules``.
-Messages are worded as kube-apiserver 1.36 words them.
+Messages are worded as kube-apiserver 1.37 words them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,25 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
 }
+_GO_TYPES = {
+    "string": "string",
+    "boolean": "bool",
+    "number": "float64",
+    "object": "map[string]interface {}",
+    "array": "[]interface {}",
+}
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _TOP = frozenset(("apiVersion", "kind", "metadata"))
+_BLOCKING = frozenset(
+    f"FieldValue{reason}" for reason in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid")
+)
+"""With one of these among the mistakes, no rule is looked at."""
+_UNCHECKED = Cause(
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+    "<nil>",
+)
 
 
 def _of(definition: Resource, version: str | None = None) -> Json:
@@ -71,9 +88,14 @@ def schema_fault(schema: Any, path: str) -> str | None:
 
 def check(definition: Resource, obj: Json, old: Json | None, version: str | None = None) -> None:
     """Raises ApiError 422 naming every broken rule."""
-    causes = validate(_of(definition, version), obj, old)
+    schema = _of(definition, version)
+    causes, broken = validate(schema, obj, old)
     if definition.scale is not None:
-        causes += _count_causes(at_path(obj, definition.scale.spec), definition.scale.spec)
+        for path in (definition.scale.spec, definition.scale.status):
+            causes += _count_causes(at_path(obj, path), path)
+    if any(cause.reason in _BLOCKING for cause in causes) and _has_rules(schema):
+        broken = [_UNCHECKED]
+    causes += broken
     if causes:
         raise invalid(definition.group, definition.kind, obj["metadata"].get("name", ""), causes)
 
@@ -84,7 +106,9 @@ def _count_causes(value: Any, path: tuple[str, ...]) -> list[Cause]:
     if value is None:
         return []
     if isinstance(value, bool) or not isinstance(value, int):
-        why = f"Invalid value: 0: {field} accessor error: {_shown(value)} is not an integer"
+        kind = _GO_TYPES[_name_of_type(value)]
+        told = value if isinstance(value, str) else encode(value).decode()
+        why = f"Invalid value: 0: {field} accessor error: {told} is of the type {kind}, expected int64"
         return [Cause("FieldValueInvalid", why, field)]
     if value < 0:
         return [
@@ -159,16 +183,31 @@ def _prune(value: Any, schema: Json, path: str, unknown: list[str], *, top: bool
             del value[name]
 
 
-def validate(schema: Json, obj: Json, old: Json | None) -> list[Cause]:
-    """What is wrong with ``obj``; ``old`` is the object it replaces, for rules about changes."""
+def validate(schema: Json, obj: Json, old: Json | None) -> tuple[list[Cause], list[Cause]]:
+    """What is wrong with ``obj``, and which rules it breaks.
+
+    ``old`` is the object it replaces, for rules about changes.
+    """
     causes: list[Cause] = []
+    broken: list[Cause] = []
     for name in schema.get("required") or ():
         if name not in obj:
             causes.append(Cause("FieldValueRequired", "Required value", name))
     for name, inner in (schema.get("properties") or {}).items():
         if name not in _TOP and name in obj:
-            _check(obj[name], inner, name, causes, (old or {}).get(name))
-    return causes
+            _check(obj[name], inner, name, causes, broken, (old or {}).get(name))
+    return causes, broken
+
+
+def _has_rules(schema: Json) -> bool:
+    below = [
+        *(schema.get("properties") or {}).values(),
+        schema.get("items"),
+        schema.get("additionalProperties"),
+    ]
+    return bool(schema.get("x-kubernetes-validations")) or any(
+        _has_rules(inner) for inner in below if isinstance(inner, dict)
+    )
 
 
 def _typed(value: Any, schema: Json) -> bool:
@@ -201,7 +240,7 @@ def _name_of_type(value: Any) -> str:
     return "unknown"
 
 
-def _check(value: Any, schema: Json, path: str, causes: list[Cause], old: Any) -> None:
+def _check(value: Any, schema: Json, path: str, causes: list[Cause], broken: list[Cause], old: Any) -> None:
     if value is None and schema.get("nullable"):
         return
     if not _typed(value, schema):
@@ -210,7 +249,6 @@ def _check(value: Any, schema: Json, path: str, causes: list[Cause], old: Any) -
         message = f'Invalid value: "{actual}": {path} in body must be of type {wanted}: "{actual}"'
         causes.append(Cause("FieldValueTypeInvalid", message, path))
         return
-    before = len(causes)
     if isinstance(value, str):
         _check_text(value, schema, path, causes)
     elif isinstance(value, bool):
@@ -218,19 +256,19 @@ def _check(value: Any, schema: Json, path: str, causes: list[Cause], old: Any) -
     elif isinstance(value, int | float):
         _check_number(value, schema, path, causes)
     elif isinstance(value, list):
-        _check_list(value, schema, path, causes, old)
+        _check_list(value, schema, path, causes, broken, old)
     elif isinstance(value, dict):
-        _check_map(value, schema, path, causes, old)
+        _check_map(value, schema, path, causes, broken, old)
     if "enum" in schema and value not in schema["enum"]:
         supported = ", ".join(_shown(choice) for choice in schema["enum"])
         message = f"Unsupported value: {_shown(value)}: supported values: {supported}"
         causes.append(Cause("FieldValueNotSupported", message, path))
-    if len(causes) > before:
-        return
     for rule in schema.get("x-kubernetes-validations") or ():
         if broken_rule(rule.get("rule", ""), value, old):
             message = rule.get("message") or f"failed rule: {rule.get('rule', '')}"
-            causes.append(Cause("FieldValueInvalid", f"Invalid value: {_shown(value)}: {message}", path))
+            # Only a plain value is repeated.
+            shown = "" if isinstance(value, dict | list) else f"{_shown(value)}: "
+            broken.append(Cause("FieldValueInvalid", f"Invalid value: {shown}{message}", path))
 
 
 @lru_cache(maxsize=512)
@@ -262,7 +300,9 @@ def _check_number(value: float, schema: Json, path: str, causes: list[Cause]) ->
         causes.append(Cause("FieldValueInvalid", message, path))
 
 
-def _check_list(value: list[Any], schema: Json, path: str, causes: list[Cause], old: Any) -> None:
+def _check_list(
+    value: list[Any], schema: Json, path: str, causes: list[Cause], broken: list[Cause], old: Any
+) -> None:
     if "maxItems" in schema and len(value) > schema["maxItems"]:
         message = f"Too many: {len(value)}: must have at most {schema['maxItems']} items"
         causes.append(Cause("FieldValueTooMany", message, path))
@@ -276,7 +316,7 @@ def _check_list(value: list[Any], schema: Json, path: str, causes: list[Cause], 
         return
     keys = schema.get("x-kubernetes-list-map-keys") or ()
     for index, item in enumerate(value):
-        _check(item, items, f"{path}[{index}]", causes, _matching(old, item, keys))
+        _check(item, items, f"{path}[{index}]", causes, broken, _matching(old, item, keys))
 
 
 def _matching(old: Any, item: Any, keys: Any) -> Any:
@@ -289,7 +329,9 @@ def _matching(old: Any, item: Any, keys: Any) -> Any:
     return None
 
 
-def _check_map(value: Json, schema: Json, path: str, causes: list[Cause], old: Any) -> None:
+def _check_map(
+    value: Json, schema: Json, path: str, causes: list[Cause], broken: list[Cause], old: Any
+) -> None:
     for name in schema.get("required") or ():
         if name not in value:
             causes.append(Cause("FieldValueRequired", "Required value", f"{path}.{name}"))
@@ -308,4 +350,4 @@ def _check_map(value: Json, schema: Json, path: str, causes: list[Cause], old: A
     for name, inner in value.items():
         below = properties.get(name, more)
         if isinstance(below, dict):
-            _check(inner, below, f"{path}.{name}", causes, former.get(name))
+            _check(inner, below, f"{path}.{name}", causes, broken, former.get(name))

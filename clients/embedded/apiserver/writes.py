@@ -33,12 +33,12 @@ from clients.embedded.apiserver.errors import (
 from clients.embedded.apiserver.eventview import from_new_shape
 from clients.embedded.apiserver.kinds import fill_kind_defaults, kind_causes, kind_prepare_create
 from clients.embedded.apiserver.naming import metadata_causes
-from clients.embedded.apiserver.objects import Json, timestamp
+from clients.embedded.apiserver.objects import Json, at_path, timestamp
 from clients.embedded.apiserver.patches import json_patch, merge_patch, strategic_merge
 from clients.embedded.apiserver.records import Record
 from clients.embedded.apiserver.registry import Resource
 from clients.embedded.apiserver.requests import Target
-from clients.embedded.apiserver.scaling import check_scale, scale_of, write_scale
+from clients.embedded.apiserver.scaling import check_scale, scale_managers, scale_of, write_scale
 from clients.embedded.apiserver.schema import check, fill_defaults, prune
 from clients.embedded.apiserver.shapes import settled
 from clients.embedded.apiserver.views import View
@@ -157,7 +157,7 @@ class Writer:
         if definition.custom and not metadata.get("resourceVersion"):
             why = "Invalid value: 0: must be specified for an update"
             cause = Cause("FieldValueInvalid", why, "metadata.resourceVersion")
-            raise invalid(definition.group, definition.kind, target.name or "", [cause])
+            raise invalid(definition.group, definition.plural, target.name or "", [cause])
         return self._update(target, self._current(target), obj, options)
 
     def patch(self, target: Target, media: str, patch: Any, options: WriteOptions) -> Outcome:
@@ -276,8 +276,17 @@ class Writer:
         definition = target.resource
         self._check_version(definition, record, scale.get("metadata") or {})
         obj = self._stored(target, record)
+        if uid := (scale.get("metadata") or {}).get("uid"):
+            obj["metadata"]["uid"] = uid
+        managers = scale_managers(
+            definition,
+            obj,
+            at_path(scale, ("spec", "replicas")) or 0,
+            manager=options.manager,
+            at=timestamp(self._store.clock.now()),
+        )
         write_scale(definition, obj, scale)
-        return self._update(target, record, obj, options)
+        return self._update(target, record, obj, options, managers)
 
     def _update(
         self,
@@ -348,10 +357,10 @@ class Writer:
         version = wanted.get("resourceVersion")
         if version and version != str(record.rv):
             why = (
-                f"Precondition failed: ResourceVersion in precondition: {version}, "
-                f"ResourceVersion in object meta: {record.rv}"
+                f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in "
+                f"record ({record.rv}). The object might have been modified"
             )
-            raise conflict(definition.group, definition.plural, record.name, why)
+            raise conflict(definition.group, definition.kind, record.name, why)
         self._admit(target, "DELETE", self._stored(target, record), None)
         key = self._key(target)
         if dry_run:
@@ -367,8 +376,8 @@ class Writer:
             )
             assert done is not None
             left = done
-        gone = dry_run or self._store.record(key, target.namespace, record.name) is None
-        if gone and definition.key not in _ANSWERED_WHOLE:
+        pending = not dry_run and "deletionTimestamp" in left["metadata"]
+        if not pending and definition.key not in _ANSWERED_WHOLE:
             details = {"name": record.name, "kind": definition.plural, "uid": record.uid}
             if definition.group:
                 details["group"] = definition.group
