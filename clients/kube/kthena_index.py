@@ -44,6 +44,8 @@ class ServingIndex(ServingRows):
         """``append_after_max``: new ordinals follow the highest one (v0.2 to v1.0), gaps are not filled."""
         super().__init__(row, append_after_max=append_after_max)
         self.cluster = cluster
+        self.controller_acted: float | None = None
+        """Cluster time at which the controller last made a pod for any ModelServing; set from outside."""
         self._order: list[GroupNode] = []
         self._ghosts = False
         self._ready = self._gpus = 0
@@ -288,7 +290,8 @@ class ServingIndex(ServingRows):
         row = self.row
         ending = row.deleted is not None
         behind = behind_since(row, previous, now)
-        silent, self._silence_wake = silence(row, behind, self._pods() if behind is not None else (), now)
+        pods = self._pods() if behind is not None else ()
+        silent, self._silence_wake = silence(row, behind, pods, self.controller_acted, now)
         phase, cause = phase_and_cause(groups, row.replicas, ending=ending)
         if self._row_dirty:
             self._specs = role_specs(row)

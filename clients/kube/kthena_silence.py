@@ -1,8 +1,8 @@
 """A controller that does not act: the spec's generation stays ahead of the one that the status tells.
 
 Kthena writes ``status.observedGeneration`` at the end of a sync, and one sync may last: it makes all pods
-of all new groups under a client-side budget of 5 calls a second. So the status or any sign of work on
-the pods will do.
+of all new groups under a client-side budget of 5 calls a second that all ModelServings share. So the
+status or any sign of work will do.
 """
 
 from __future__ import annotations
@@ -53,12 +53,16 @@ def behind_since(row: ModelServingRow, previous: Workload | None, now: float) ->
 
 
 def silence(
-    row: ModelServingRow, behind: float | None, pods: Iterable[PodRow], now: float
+    row: ModelServingRow, behind: float | None, pods: Iterable[PodRow], acted: float | None, now: float
 ) -> tuple[Trouble | None, float | None]:
-    """What to say of a controller that is ``behind`` since then, and when to look again."""
+    """What to say of a controller that is ``behind`` since then, and when to look again.
+
+    ``acted`` is when it was last seen to make a pod for any ModelServing.
+    """
     if behind is None:
         return None, None
-    signs = [pod.created for pod in pods if pod.created is not None]
+    signs = [] if acted is None else [acted]
+    signs += [pod.created for pod in pods if pod.created is not None]
     signs += [pod.deleted - (pod.grace or 0.0) for pod in pods if pod.deleted is not None]
     since = max([behind, *(sign for sign in signs if sign <= now)])
     told = [words for seconds, words in _STEPS if now - since >= seconds]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from clients.kube import decode, hpa, kthena_policy
+from clients.kube.workloads import serves
 from clients.kube.world import World
 from clients.serving.affected import count_of
 from clients.serving.find import find
@@ -17,7 +18,7 @@ NOW = objects.EPOCH + 3600
 
 
 def world_of(**serving: Any) -> World:
-    world = World("c", order=lambda namespace, name: None)
+    world = World("c", order=lambda namespace, name: None, shown=serves)
     put(world, **serving)
     world.put_pod(decode.pod(raw(objects.pod(0, "prefill", 0))))
     odd = objects.pod(0, "prefill", 1, uid="stray", owner_uid="an-earlier-one")
@@ -77,6 +78,25 @@ def test_what_is_deleted_or_made_anew_passes_nothing_on() -> None:
     put(world, replicas=2, uid="another", generation=3)
     world.drop_model_serving(decode.model_serving(raw(objects.model_serving(uid="another"))))
     assert world.passed() == []
+
+
+# The controller
+
+
+def test_a_controller_that_makes_pods_for_another_one_is_not_silent() -> None:
+    world = world_of(replicas=2)
+    put(world, replicas=3, generation=2, status={"observedGeneration": 1, "replicas": 2})
+    world.derive(NOW + 1)
+    put(world, name="other", uid="other", generation=2, status={"observedGeneration": 2})
+    busy = objects.pod(0, "prefill", 0, serving="other", owner_uid="other", created=NOW + 20)
+    busy["metadata"]["ownerReferences"][0]["name"] = "other"
+    world.put_pod(decode.pod(raw(busy)))
+    world.derive(NOW + 40)
+    assert [one.trouble for one in world.workloads if one.key.name == "qwen-chat"] == [None]
+    world.derive(NOW + 51)
+    (silent,) = (one.trouble for one in world.workloads if one.key.name == "qwen-chat")
+    assert silent is not None
+    assert silent.reason == "ControllerSilent"
 
 
 # Names

@@ -80,6 +80,16 @@ def test_a_long_sync_that_works_on_pods_is_no_silence(sign: str) -> None:
     assert said(field) == "the controller has not taken up generation 2 for 30 s"
 
 
+def test_work_for_another_model_serving_is_a_sign_of_life_too() -> None:
+    field = behind()
+    field.derive(25)
+    field.index.controller_acted = field.now
+    field.derive(20)
+    assert said(field) is None
+    field.derive(10)
+    assert said(field) == "the controller has not taken up generation 2 for 30 s"
+
+
 def test_one_that_was_never_seen_to_act_is_named_from_the_creation_on() -> None:
     field = Field(replicas=1, status={})
     field.now = objects.EPOCH + 90
