@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import getrefcount
+
 from msgspec.structs import replace
 
 from clients.kube import decode, kthena
@@ -97,6 +99,27 @@ def test_a_pod_that_is_relabelled_out_of_the_serving_leaves_it() -> None:
     value = field.derive()
     assert value.ready == 0
     assert value.gpus == 0
+
+
+def test_a_pod_of_a_running_group_that_is_relabelled_makes_it_outdated() -> None:
+    field = full()
+    assert not field.group(1).outdated
+    field.put(1, "decode", 0, 1, revision="an-older-one")
+    field.derive()
+    assert field.group(1).outdated
+    assert not field.group(0).outdated
+    field.put(1, "decode", 0, 1)
+    field.derive()
+    assert not field.group(1).outdated
+
+
+def test_a_row_that_tells_nothing_new_takes_the_place_of_the_one_before() -> None:
+    field = full()
+    first, second = (decode.pod(objects.raw(objects.pod(1, "decode", 0, 1))) for _ in range(2))
+    field.index.put_pod(first)
+    held = getrefcount(first)
+    field.index.put_pod(second)
+    assert getrefcount(first) < held
 
 
 def test_deletion_costs_add_up() -> None:
