@@ -7,23 +7,29 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from clients.clock import Clock
+from clients.embedded.adapters import Adapters
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.controllers.deployment import Deployments
 from clients.embedded.controllers.endpoints import Endpoints
-from clients.embedded.controllers.hpa import Autoscaler
+from clients.embedded.controllers.hpa import PodAutoscaler
 from clients.embedded.controllers.kthena import KthenaController
 from clients.embedded.controllers.kthena_crd import crds_of
 from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.controllers.kthena_spec import RESOURCE
 from clients.embedded.controllers.kthena_webhook import review
+from clients.embedded.controllers.lws import LeaderWorkerSets
+from clients.embedded.controllers.lws_names import LEADER_WORKER_SETS
+from clients.embedded.controllers.lws_webhook import review as review_leader_worker_set
 from clients.embedded.controllers.recorder import EventExpiry
 from clients.embedded.controllers.replicaset import ReplicaSets
 from clients.embedded.controllers.statefulset import StatefulSets
+from clients.embedded.demand import Demand
 from clients.embedded.engine import Engine
 from clients.embedded.faults import Faults
 from clients.embedded.grown import Ground
 from clients.embedded.kubelet import Kubelets
 from clients.embedded.nodes import Nodes
+from clients.embedded.podbook import PodBook
 from clients.embedded.scheduler import Scheduler
 from clients.embedded.simclock import SimClock
 from clients.embedded.store import Store, new_namespace
@@ -52,6 +58,7 @@ class Cluster:
         self.engine = Engine(self.clock)
         self.store = Store(self.clock, crds=crds_of(self.options.flavour), seed=self.options.seed)
         self.store.admission[RESOURCE] = review
+        self.store.admission[LEADER_WORKER_SETS] = review_leader_worker_set
         self.faults = Faults()
         self.nodes = Nodes(self.store, self.engine)
         self.ground = Ground(self.store, self.clock, self.nodes)
@@ -61,8 +68,12 @@ class Cluster:
         self.replica_sets = ReplicaSets(self.store, self.engine)
         self.deployments = Deployments(self.store, self.engine, self.replica_sets)
         self.stateful_sets = StatefulSets(self.store, self.engine)
+        self.leader_worker_sets = LeaderWorkerSets(self.store, self.engine, self.stateful_sets)
         self.endpoints = Endpoints(self.store, self.engine)
-        self.autoscaler = Autoscaler(self.store, self.engine, self.options.seed)
+        self.pods = PodBook(self.store)
+        self.demand = Demand(self.pods, self.engine, self.options.seed)
+        self.adapters = Adapters(self.pods, self.demand)
+        self.autoscaler = PodAutoscaler(self.store, self.engine, self.pods, self.adapters)
         self.expiry = EventExpiry(self.store, self.engine)
 
     def namespaces(self, names: Sequence[str]) -> None:
@@ -78,7 +89,9 @@ class Cluster:
         self.replica_sets.start()
         self.deployments.start()
         self.stateful_sets.start()
+        self.leader_worker_sets.start()
         self.endpoints.start()
+        self.demand.start()
         self.autoscaler.start()
 
     def run_for(self, seconds: float) -> None:

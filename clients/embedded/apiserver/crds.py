@@ -24,6 +24,7 @@ from clients.embedded.apiserver.crd_parts import (
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.apiserver.rules import UNCHANGED, UNIQUE_NAMES, kept_once_set
 from clients.embedded.apiserver.scaler_crds import scaler_crds
+from clients.embedded.apiserver.serving_crds import serving_crds
 
 __all__ = ["standard_crds"]
 
@@ -194,4 +195,5 @@ def standard_crds() -> list[Json]:
         _pod_group(),
         _queue(),
         *scaler_crds(),
+        *serving_crds(),
     ]
