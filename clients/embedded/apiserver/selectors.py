@@ -10,7 +10,7 @@ from clients.embedded.apiserver.errors import bad_request
 from clients.embedded.apiserver.records import Record
 from clients.embedded.apiserver.registry import Resource
 
-__all__ = ["Selection", "parse_labels", "select"]
+__all__ = ["Requirement", "Selection", "parse_labels", "select"]
 
 _KEY = r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?"
 _VALUE = re.compile(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")

@@ -1,222 +1,246 @@
-"""The HorizontalPodAutoscaler controller, for targets with a scale subresource, on a simulated load.
+"""The HorizontalPodAutoscaler controller (kube-controller-manager 1.36), for anything with a scale.
 
-As kube-controller-manager does it: every 15 s, a tolerance of 10 %, the highest recommendation of the last 5
-minutes when scaling down, at most doubling (or 4 more) in one step up.
+Each HPA is looked at every 15 s and the little that a look takes, an edited one not sooner. What it remembers
+(recommendations, changes for the rates, selectors) is in memory only: ``restart`` forgets it.
 """
 
 from __future__ import annotations
 
-import math
-import zlib
-from collections import deque
+from typing import Any
 
-from clients.embedded.apiserver.objects import Json, timestamp
-from clients.embedded.controllers.kthena_spec import RESOURCE
+from clients.embedded.adapters import Adapters
+from clients.embedded.apiserver.errors import ApiError
+from clients.embedded.apiserver.hpa_rules import fill_hpa
+from clients.embedded.apiserver.objects import Json
+from clients.embedded.apiserver.selectors import Requirement, parse_labels
+from clients.embedded.controllers.hpa_algorithm import (
+    Behavior,
+    History,
+    Tolerance,
+    read_behavior,
+    record_rescale,
+    settle,
+)
+from clients.embedded.controllers.hpa_metrics import MetricFailedError, Proposed, Proposer
+from clients.embedded.controllers.hpa_status import StatusDraft
 from clients.embedded.controllers.recorder import Recorder, reference
-from clients.embedded.engine import Engine
+from clients.embedded.controllers.scale_targets import Scale, ScaleTargets, TargetError
+from clients.embedded.curves import chance
+from clients.embedded.engine import Engine, Event
+from clients.embedded.podbook import PodBook
 from clients.embedded.store import Store
 
-__all__ = ["Autoscaler", "hpa_object"]
+__all__ = ["HPAS", "PodAutoscaler"]
 
-_HPAS = "horizontalpodautoscalers.autoscaling"
-_PERIOD = 15.0
-_TOLERANCE = 0.1
-_DOWN_WINDOW = 300.0
+HPAS = "horizontalpodautoscalers.autoscaling"
+PERIOD = 15.1
+"""Seconds between two looks at an HPA: the sync period of 15 s, and the time that the look itself takes."""
 _MANAGER = "kube-controller-manager"
-_METRIC = "vllm:num_requests_running"
+
+_Key = tuple[str, str]
 
 
-def hpa_object(namespace: str, target: str, least: int, most: int, wanted: int) -> Json:
-    """Scales a ModelServing on requests running per group."""
-    return {
-        "kind": "HorizontalPodAutoscaler",
-        "apiVersion": "autoscaling/v2",
-        "metadata": {"name": target, "namespace": namespace},
-        "spec": {
-            "scaleTargetRef": {
-                "apiVersion": "workload.serving.volcano.sh/v1alpha1",
-                "kind": "ModelServing",
-                "name": target,
-            },
-            "minReplicas": least,
-            "maxReplicas": most,
-            "metrics": [
-                {
-                    "type": "Pods",
-                    "pods": {
-                        "metric": {"name": _METRIC},
-                        "target": {"type": "AverageValue", "averageValue": str(wanted)},
-                    },
-                }
-            ],
-        },
-    }
+class _NoCountError(Exception):
+    """A sync ends without a count."""
 
 
-class Autoscaler:
-    """Acts on every HPA whose target is a ModelServing."""
+class PodAutoscaler:
+    """Acts on every HPA, from ``start`` on."""
 
-    def __init__(self, store: Store, engine: Engine, seed: int) -> None:
+    def __init__(self, store: Store, engine: Engine, book: PodBook, adapters: Adapters) -> None:
         self._store = store
         self._engine = engine
-        self._seed = seed
+        self._book = book
+        self._targets = ScaleTargets(store)
+        self._proposer = Proposer(book, adapters)
         self._recorder = Recorder(store, engine, "horizontal-pod-autoscaler")
-        self._advice: dict[str, deque[tuple[float, int]]] = {}
+        self._histories: dict[_Key, History] = {}
+        self._selectors: dict[_Key, tuple[Requirement, ...]] = {}
+        self._next: dict[_Key, Event] = {}
+        self._started = False
+        store.subscribe(HPAS, self._hpa_changed)
 
     def start(self) -> None:
-        """Looks at its objects from now on."""
-        self._engine.every(_PERIOD, self._round)
+        """Looks at its objects from now on, not at all of them at the same moment."""
+        self._started = True
+        for record in self._store.records(HPAS):
+            self._enqueue(record.key, PERIOD * (1 - chance(*record.key)))
 
-    def load(self, namespace: str, target: str, least: int, most: int, wanted: float) -> float:
-        """Requests in flight now: two waves, from what ``least`` groups can take to what ``most`` can."""
-        now = self._engine.clock.now()
-        phase = zlib.crc32(f"{self._seed}/{namespace}/{target}".encode()) % 3600
-        long = 0.5 + 0.5 * math.sin((now + phase) / 2700 * math.tau)
-        short = 0.08 * math.sin((now + 2 * phase) / 170 * math.tau)
-        groups = least + (most - least) * min(1.0, max(0.0, 1.3 * long - 0.15 + short))
-        return groups * wanted * 0.95
+    def restart(self) -> None:
+        """Forgets everything, as a new process of the controller has."""
+        self._histories.clear()
+        self._selectors.clear()
 
-    def _round(self) -> None:
-        alive = set()
-        for hpa in self._store.list(_HPAS):
-            alive.add(hpa["metadata"]["uid"])
-            self._look(hpa)
-        for uid in set(self._advice) - alive:
-            del self._advice[uid]
+    def _hpa_changed(self, change: str, hpa: Json) -> None:
+        key = (hpa["metadata"]["namespace"], hpa["metadata"]["name"])
+        if change == "DELETED":
+            self._histories.pop(key, None)
+            self._selectors.pop(key, None)
+            event = self._next.pop(key, None)
+            if event is not None:
+                event.cancel()
+        elif self._started and key not in self._next:
+            self._enqueue(key, PERIOD)
 
-    def _look(self, hpa: Json) -> None:
-        meta, spec = hpa["metadata"], hpa["spec"]
-        ref = spec.get("scaleTargetRef") or {}
-        if ref.get("kind") != "ModelServing":
+    def _enqueue(self, key: _Key, delay: float) -> None:
+        self._next[key] = self._engine.after(delay, lambda: self._process(key))
+
+    def _process(self, key: _Key) -> None:
+        hpa = self._store.get(HPAS, *key)
+        if hpa is None:
             return
-        now = self._engine.clock.now()
-        target = self._store.get(RESOURCE, meta["namespace"], ref.get("name", ""))
-        if target is None:
-            self._write_missing(meta, ref, now)
+        self._enqueue(key, PERIOD)
+        draft = StatusDraft(hpa.get("status") or {}, self._engine.clock.now())
+        try:
+            self._sync(key, hpa, draft)
+        finally:
+            if draft.changed:
+                self._write(key, draft)
+
+    def _write(self, key: _Key, draft: StatusDraft) -> None:
+        def change(obj: Json) -> None:
+            obj["status"] = draft.status
+
+        self._store.mutate(HPAS, *key, change, manager=_MANAGER, subresource="status")
+
+    def _tell(self, hpa: Json, reason: str, message: str, kind: str = "Warning") -> None:
+        self._recorder.event(reference(hpa), reason, message, kind)
+
+    # -- one look ----------------------------------------------------------------------------------------
+
+    def _sync(self, key: _Key, hpa: Json, draft: StatusDraft) -> None:
+        # A write from inside the process bypasses the API server's defaults.
+        fill_hpa(hpa)
+        spec, now = hpa["spec"], self._engine.clock.now()
+        try:
+            scale = self._targets.read(key[0], spec["scaleTargetRef"])
+        except TargetError as error:
+            self._tell(hpa, "FailedGetScale", str(error))
+            why = f"the HPA controller was unable to get the target's current scale: {error}"
+            draft.condition("AbleToScale", False, "FailedGetScale", why)
             return
-        current = int(target["spec"].get("replicas", 1))
-        ready = int((target.get("status") or {}).get("availableReplicas") or 0)
-        least, most = int(spec.get("minReplicas") or 1), int(spec["maxReplicas"])
-        wanted = self._target_value(spec)
-        load = self.load(meta["namespace"], ref["name"], least, most, wanted)
-        average = load / max(1, ready)
-        ratio = average / wanted
-        advised = current if abs(ratio - 1) <= _TOLERANCE else math.ceil(max(1, ready) * ratio)
-        stable = self._stabilised(meta["uid"], now, current, advised)
-        desired = max(least, min(most, min(stable, max(2 * current, current + 4))))
-        if current == 0:
-            desired = 0
-        limited = "TooManyReplicas" if stable > most else "TooFewReplicas" if stable < least else ""
-        scaled_now = desired != current and self._scale(meta["namespace"], ref["name"], desired)
-        if scaled_now:
-            above = "above" if desired > current else "below"
-            message = f"New size: {desired}; reason: pods metric {_METRIC} {above} target"
-            self._recorder.event(reference(hpa), "SuccessfulRescale", message)
-        self._write(meta, now, current, desired, average, limited, scaled_now, disabled=current == 0)
+        told = "the HPA controller was able to get the target's current scale"
+        draft.condition("AbleToScale", True, "SucceededGetScale", told)
+        current, least, most = scale.replicas, int(spec["minReplicas"]), int(spec["maxReplicas"])
+        history = self._histories.get(key)
+        if history is None:
+            history = self._histories[key] = History()
+            history.recommendations.append((now, current))
+        behavior = read_behavior(spec)
+        if current == 0 and least != 0:
+            off = "scaling is disabled since the replica count of the target is zero"
+            draft.condition("ScalingActive", False, "ScalingDisabled", off)
+            draft.counts(0, 0, None)
+            return
+        if current > most:
+            reason, desired = "Current number of replicas above Spec.MaxReplicas", most
+            metrics = None
+        elif current < least:
+            reason, desired = "Current number of replicas below Spec.MinReplicas", least
+            metrics = None
+        else:
+            try:
+                best, words, metrics = self._best(key, hpa, scale, behavior, draft)
+            except _NoCountError as error:
+                self._tell(hpa, "FailedComputeMetricsReplicas", str(error))
+                return
+            reason = (
+                f"{words} above target" if best > current
+                else "All metrics below target" if best < current
+                else ""
+            )  # fmt: skip
+            settled = settle(history, now, current, best, least, most, behavior)
+            draft.condition("AbleToScale", True, *settled.able)
+            draft.condition("ScalingLimited", settled.is_limited, *settled.limited)
+            desired = settled.desired
+        draft.counts(current, desired, metrics)
+        if desired != current:
+            self._targets.write(scale, desired, manager=_MANAGER)
+            done = f"the HPA controller was able to update the target scale to {desired}"
+            draft.condition("AbleToScale", True, "SucceededRescale", done)
+            draft.rescaled()
+            self._tell(hpa, "SuccessfulRescale", f"New size: {desired}; reason: {reason}", "Normal")
+            record_rescale(history, now, current, desired, behavior)
 
-    @staticmethod
-    def _target_value(spec: Json) -> float:
-        for metric in spec.get("metrics") or ():
-            value = (metric.get("pods") or {}).get("target", {}).get("averageValue")
-            if value is not None:
-                try:
-                    return max(1.0, float(value))
-                except ValueError:
-                    continue
-        return 60.0
+    def _best(
+        self, key: _Key, hpa: Json, scale: Scale, behavior: Behavior | None, draft: StatusDraft
+    ) -> tuple[int, str, list[Json]]:
+        """(highest proposal, whose it is, currentMetrics). Raises _NoCountError."""
+        self._check_selector(key, hpa, scale, draft)
+        tolerance = Tolerance()
+        if behavior is not None:
+            tolerance = Tolerance(behavior.down.tolerance, behavior.up.tolerance)
+        best: Proposed | None = None
+        failures: list[MetricFailedError] = []
+        statuses: list[Json] = []
+        metrics = hpa["spec"]["metrics"]
+        for metric in metrics:
+            try:
+                proposed = self._proposer.propose(metric, scale, tolerance, self._engine.clock.now())
+            except MetricFailedError as failure:
+                self._tell(hpa, failure.reason, failure.message)
+                failures.append(failure)
+                statuses.append({"type": ""})
+                continue
+            statuses.append(proposed.status)
+            if best is None or proposed.replicas > best.replicas:
+                best = proposed
+        if best is None or (failures and best.replicas < scale.replicas):
+            first = failures[0]
+            why = f"the HPA was unable to compute the replica count: {first.message}"
+            draft.condition("ScalingActive", False, first.reason, why)
+            draft.failed(scale.replicas, statuses)
+            raise _NoCountError(
+                f"invalid metrics ({len(failures)} invalid out of {len(metrics)}), "
+                f"first error is: {first.error}"
+            )
+        found = f"the HPA was able to successfully calculate a replica count from {best.description}"
+        draft.condition("ScalingActive", True, "ValidMetricFound", found)
+        return best.replicas, best.description, statuses
 
-    def _stabilised(self, uid: str, now: float, current: int, advised: int) -> int:
-        """Down only as far as the highest advice of the last five minutes; up at once."""
-        kept = self._advice.setdefault(uid, deque([(now, current)]))
-        kept.append((now, advised))
-        while kept and kept[0][0] < now - _DOWN_WINDOW:
-            kept.popleft()
-        return advised if advised >= current else min(current, max(advice for _, advice in kept))
+    def _check_selector(self, key: _Key, hpa: Json, scale: Scale, draft: StatusDraft) -> None:
+        """Raises _NoCountError for a target without a usable selector, or one that shares its pods."""
+        if not scale.selector:
+            why = "selector is required"
+            self._tell(hpa, "SelectorRequired", why)
+            missing = "the HPA target's scale is missing a selector"
+            draft.condition("ScalingActive", False, "InvalidSelector", missing)
+            draft.failed(scale.replicas, None)
+            raise _NoCountError(why)
+        try:
+            wanted = parse_labels(scale.selector)
+        except ApiError as error:
+            why = f"couldn't convert selector into a corresponding internal selector object: {error.message}"
+            self._tell(hpa, "InvalidSelector", why)
+            draft.condition("ScalingActive", False, "InvalidSelector", why)
+            draft.failed(scale.replicas, None)
+            raise _NoCountError(why) from None
+        self._selectors[key] = wanted
+        rivals = self._rivals(key, wanted)
+        if rivals:
+            names = " ".join(sorted(f"{namespace}/{name}" for namespace, name in (key, *rivals)))
+            why = f"pods by selector {scale.selector} are controlled by multiple HPAs: [{names}]"
+            self._tell(hpa, "AmbiguousSelector", why)
+            draft.condition("ScalingActive", False, "AmbiguousSelector", why)
+            draft.failed(scale.replicas, None)
+            raise _NoCountError(why)
 
-    def _scale(self, namespace: str, name: str, replicas: int) -> bool:
-        def change(obj: Json) -> None:
-            obj["spec"]["replicas"] = replicas
-
-        done = self._store.mutate(RESOURCE, namespace, name, change, manager=_MANAGER, subresource="scale")
-        return done is not None
-
-    def _write(
-        self,
-        meta: Json,
-        now: float,
-        current: int,
-        desired: int,
-        average: float,
-        limited: str,
-        scaled_now: bool,
-        *,
-        disabled: bool,
-    ) -> None:
-        within = "the desired count is within the acceptable range"
-        beyond = {
-            "": (False, "DesiredWithinRange", within),
-            "TooManyReplicas": (
-                True,
-                "TooManyReplicas",
-                "the desired replica count is more than the maximum replica count",
-            ),
-            "TooFewReplicas": (
-                True,
-                "TooFewReplicas",
-                "the desired replica count is less than the minimum replica count",
-            ),
-        }[limited]
-        ready = ("ReadyForNewScale", "recommended size matches current size")
-        done = ("SucceededRescale", f"the HPA controller was able to update the target scale to {desired}")
-        found = f"the HPA was able to successfully calculate a replica count from pods metric {_METRIC}"
-        off = "scaling is disabled since the replica count of the target is zero"
-        active = ("ScalingDisabled", off) if disabled else ("ValidMetricFound", found)
-
-        def change(obj: Json) -> None:
-            status = obj.setdefault("status", {})
-            status["observedGeneration"] = obj["metadata"].get("generation", 1)
-            status["currentReplicas"], status["desiredReplicas"] = current, desired
-            if scaled_now:
-                status["lastScaleTime"] = timestamp(now)
-            status["currentMetrics"] = [
-                {
-                    "type": "Pods",
-                    "pods": {
-                        "metric": {"name": _METRIC},
-                        "current": {"averageValue": f"{int(average * 1000)}m"},
-                    },
-                }
-            ]
-            _set(status, "AbleToScale", True, *(done if scaled_now else ready), now)
-            _set(status, "ScalingActive", not disabled, *active, now)
-            _set(status, "ScalingLimited", *beyond, now)
-
-        self._store.mutate(
-            _HPAS, meta["namespace"], meta["name"], change, manager=_MANAGER, subresource="status"
-        )
-
-    def _write_missing(self, meta: Json, ref: Json, now: float) -> None:
-        message = (
-            "the HPA controller was unable to get the target's current scale: "
-            f'modelservings.workload.serving.volcano.sh "{ref.get("name", "")}" not found'
-        )
-
-        def change(obj: Json) -> None:
-            status = obj.setdefault("status", {})
-            _set(status, "AbleToScale", False, "FailedGetScale", message, now)
-
-        self._store.mutate(
-            _HPAS, meta["namespace"], meta["name"], change, manager=_MANAGER, subresource="status"
-        )
+    def _rivals(self, key: _Key, wanted: tuple[Requirement, ...]) -> list[_Key]:
+        """Other HPAs that are known to select some of the same pods."""
+        others = [
+            (other, terms)
+            for other, terms in self._selectors.items()
+            if other != key and other[0] == key[0] and not _apart(terms, wanted)
+        ]
+        if not others:
+            return []
+        pods = self._book.select(key[0], wanted)
+        return [o for o, terms in others if any(all(t.matches(p.labels) for t in terms) for p in pods)]
 
 
-def _set(status: Json, kind: str, true: bool, reason: str, message: str, now: float) -> None:
-    conditions: list[Json] = status.setdefault("conditions", [])
-    value = "True" if true else "False"
-    known = next((c for c in conditions if c["type"] == kind), None)
-    since = known["lastTransitionTime"] if known and known["status"] == value else timestamp(now)
-    made = {"type": kind, "status": value, "lastTransitionTime": since, "reason": reason, "message": message}
-    if known is None:
-        conditions.append(made)
-    else:
-        known.update(made)
+def _apart(first: tuple[Requirement, ...], second: tuple[Requirement, ...]) -> bool:
+    """Whether no labels can satisfy both, seen without looking at any pod."""
+    values: dict[str, Any] = {term.key: term.values for term in first if term.operator == "in"}
+    return any(
+        term.operator == "in" and term.key in values and not values[term.key] & term.values for term in second
+    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from clients.embedded.cluster import Cluster
-from clients.embedded.controllers.hpa import hpa_object
+from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric, serving_reference
+from clients.embedded.controllers.kthena_labels import NAME
+from clients.embedded.curves import Wave, chance
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
 from clients.embedded.scenarios.ground import add_nodes, plant_all
 from clients.embedded.scenarios.happenings import Happenings
@@ -44,7 +46,11 @@ _PLANS = tuple(
 def _fill(cluster: Cluster, _size: Size) -> None:
     add_nodes(cluster, 32)
     plant_all(cluster, _PLANS)
-    hpa = hpa_object("default", "chat-0", 1, 5, 40)
+    metrics = [pods_metric("vllm:num_requests_running", "40")]
+    hpa = hpa_object("default", "chat-0", serving_reference("chat-0"), 1, 5, metrics)
+    period = 1200.0
+    wave = Wave(30, 190, period, period * chance(cluster.options.seed, "chat-0"))
+    cluster.demand.assign("default", "chat-0", {NAME: "chat-0"}, wave, capacity=70)
     cluster.store.create("horizontalpodautoscalers.autoscaling", hpa, manager="helm")
     happenings = Happenings(cluster, "busy")
     scaled = [plan for plan in _PLANS if plan.name != "chat-0"]

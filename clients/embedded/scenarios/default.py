@@ -9,8 +9,10 @@ from __future__ import annotations
 from random import Random
 
 from clients.embedded.cluster import Cluster
-from clients.embedded.controllers.hpa import hpa_object
+from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric, serving_reference
+from clients.embedded.controllers.kthena_labels import NAME
 from clients.embedded.controllers.kthena_order import Flavour
+from clients.embedded.curves import Wave, chance
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
 from clients.embedded.scenarios.ground import DAY, HOUR, add_nodes, notebook, plant_all
 from clients.embedded.scenarios.happenings import Happenings
@@ -94,8 +96,13 @@ def _fill(cluster: Cluster, _size: Size) -> None:
     for index in range(2):
         cluster.ground.plant_pod(notebook("research", f"notebook-{index}", 2), 2 * DAY)
     with cluster.clock.held_at(cluster.clock.now() - 10 * HOUR):
-        autoscaler = hpa_object("default", "qwen-chat", 2, 5, 60)
+        metrics = [pods_metric("vllm:num_requests_running", "60")]
+        target = serving_reference("qwen-chat")
+        autoscaler = hpa_object("default", "qwen-chat", target, 2, 5, metrics)
         cluster.store.create("horizontalpodautoscalers.autoscaling", autoscaler, manager="helm")
+    period = 2700.0
+    wave = Wave(115, 285, period, period * chance(cluster.options.seed, "qwen-chat"))
+    cluster.demand.assign("default", "qwen-chat", {NAME: "qwen-chat"}, wave, capacity=100)
     happenings = Happenings(cluster, "default")
 
     def batch(_rng: Random) -> None:
