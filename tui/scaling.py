@@ -34,6 +34,9 @@ _LATE_HINT = 15.0
 _LONGEST_SEND = 120.0
 """Seconds after which an intent without an answer is not being sent by anybody any more."""
 
+_LAST_ANSWER = 3.0
+"""Seconds that an answer is still waited for when the program ends."""
+
 
 class Policy(Struct, frozen=True):
     """What the settings say about writes in the context."""
@@ -55,6 +58,7 @@ class Scaling:
         self._author = author
         self._policy = policy
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[Ticket]] = set()
 
     @property
     def policy(self) -> Policy:
@@ -116,6 +120,8 @@ class Scaling:
         if not accepts(plan.confirmation, typed, plan.key.name):
             raise NotSent("not confirmed")
         sending = asyncio.ensure_future(self._send(plan))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
         try:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
@@ -127,22 +133,30 @@ class Scaling:
             intent = await self._audit.intend(plan, self._author, self._backend.clock.now())
         except AuditUnavailable as error:
             raise NotSent(f"{error}; without an audit log nothing is changed") from None
-        ticket = await self._ask_and_apply(plan)
+        ticket = await self._refusal(plan) or await self._apply(plan)
         await self._audit.answered(intent, ticket)
         return ticket
 
-    async def _ask_and_apply(self, plan: ScalePlan) -> Ticket:
+    async def _refusal(self, plan: ScalePlan) -> Ticket | None:
+        """What keeps the plan from being sent, if anything does."""
         try:
             checked = await self._backend.dry_run(plan)
+            return await self._refused(plan, _blocks(checked)) if checked.blocked else None
         except KubeError as error:
             return self._ticket(plan, Result.REFUSED, f"dry run: {error.message}; nothing was changed")
-        if checked.blocked:
-            return await self._refused(plan, _blocks(checked))
+        except asyncio.CancelledError:
+            return self._ticket(plan, Result.REFUSED, "the program ended before it was sent")
+
+    async def _apply(self, plan: ScalePlan) -> Ticket:
+        """Sends it, once. Where no answer comes, nobody knows, and that is what is written down."""
         try:
             return await self._backend.apply(plan)
         except KubeError as error:
             result = Result.UNKNOWN if error.sent else Result.REFUSED
             return self._ticket(plan, result, error.message)
+        except asyncio.CancelledError:
+            said = "the program ended before an answer came; it may or may not have been applied"
+            return self._ticket(plan, Result.UNKNOWN, said)
 
     async def _refused(self, plan: ScalePlan, reasons: str) -> Ticket:
         """Refused for what it asks, or because the counts are no longer those that the plan was made from."""
@@ -261,6 +275,16 @@ class Scaling:
         """Waits until every end is written down."""
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
+
+    async def close(self) -> None:
+        """Brings everything to its line in the log: an answer that does not come soon is not known."""
+        if self._sending:
+            _, unanswered = await asyncio.wait(tuple(self._sending), timeout=_LAST_ANSWER)
+            for sending in unanswered:
+                sending.cancel()
+            if unanswered:
+                await asyncio.wait(unanswered)
+        await self.settle()
 
 
 def _blocks(plan: ScalePlan) -> str:

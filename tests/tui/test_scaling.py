@@ -20,6 +20,7 @@ from clients.serving.phase import Phase
 from clients.serving.plans import ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceStatus
 from clients.serving.workload import RoleSpec, Workload
+from tui import scaling
 from tui.audit import AuditLog, Author
 from tui.audit_places import FilePlace
 from tui.scaling import NotSent, Policy, Scaling
@@ -74,6 +75,9 @@ class ScriptedBackend:
         self.entered = asyncio.Event()
         self.release = asyncio.Event()
         self.release.set()
+        self.asked_for = asyncio.Event()
+        self.asking = asyncio.Event()
+        self.asking.set()
         self._file = audit_file
 
     def _note(self, what: str) -> None:
@@ -109,6 +113,8 @@ class ScriptedBackend:
 
     async def dry_run(self, plan: ScalePlan) -> ScalePlan:
         self._note("dry run")
+        self.asked_for.set()
+        await self.asking.wait()
         if self.refusal is None:
             return plan
         return msgspec.structs.replace(plan, guards=(*plan.guards, self.refusal))
@@ -262,6 +268,49 @@ async def test_a_hang_up_in_the_middle_still_writes_down_the_answer(tmp_path: Pa
     with pytest.raises(asyncio.CancelledError):
         await sending
     assert [record["type"] for record in desk.records()] == ["intent", "sent"]
+
+
+async def test_an_end_before_the_answer_writes_down_that_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaling, "_LAST_ANSWER", 0.01)
+    desk = Desk(tmp_path)
+    desk.backend.release.clear()
+    sending = asyncio.ensure_future(desk.send(2, 4))
+    await asyncio.wait_for(desk.backend.entered.wait(), 5)
+    await desk.scaling.close()
+    assert (await sending).result is Result.UNKNOWN
+    assert [record["type"] for record in desk.records()] == ["intent", "sent"]
+    assert desk.records()[1]["result"] == "unknown"
+    assert Desk(tmp_path).audit.unfinished("c-1") != ()
+
+
+async def test_an_end_during_the_dry_run_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaling, "_LAST_ANSWER", 0.01)
+    desk = Desk(tmp_path)
+    desk.backend.asking.clear()
+    sending = asyncio.ensure_future(desk.send(2, 4))
+    await asyncio.wait_for(desk.backend.asked_for.wait(), 5)
+    await desk.scaling.close()
+    assert (await sending).result is Result.REFUSED
+    assert [what for what, _ in desk.backend.asked] == ["dry run"]
+    assert desk.records()[1]["result"] == "refused"
+
+
+async def test_an_end_waits_for_an_answer_that_comes(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.backend.release.clear()
+    sending = asyncio.ensure_future(desk.send(2, 4))
+    await asyncio.wait_for(desk.backend.entered.wait(), 5)
+    closing = asyncio.ensure_future(desk.scaling.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    desk.backend.release.set()
+    await closing
+    assert (await sending).result is Result.ACCEPTED
+    assert desk.records()[1]["result"] == "accepted"
 
 
 async def test_undo_is_the_inverse_of_my_last_change(tmp_path: Path) -> None:
