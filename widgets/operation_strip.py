@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from clients.serving.account import score
 from clients.serving.operation import Operation, Outcome
 from widgets.bars import bar
 from widgets.cells import duration, shown, span
 from widgets.lines import Line, Piece, TextWidget
 from widgets.records import StripView
-from widgets.words import counts, earlier, grows, item_label
+from widgets.words import counts, earlier, grows
 
 __all__ = ["OperationStrip"]
 
@@ -35,7 +36,7 @@ class OperationStrip(TextWidget):
             return [((" " + shown(self._view.quiet or "", 300), styles.dim),)]
         if operation.ended_at is None:
             return self._under_way(operation, cells)
-        return self._over(operation, operation.ended_at)
+        return self._over(operation)
 
     def _under_way(self, operation: Operation, cells: int) -> list[Line]:
         styles, glyphs = self.look.styles, self.look.glyphs
@@ -59,9 +60,8 @@ class OperationStrip(TextWidget):
         drawn = bar(self._view.progress / 100, max(10, min(40, cells // 3)), glyphs)
         return [tuple(first), ((f" {drawn}", styles.accent), (f"  {who}", styles.dim))]
 
-    def _over(self, operation: Operation, ended: float) -> list[Line]:
+    def _over(self, operation: Operation) -> list[Line]:
         styles = self.look.styles
-        name = operation.key.name
         outcome = operation.outcome or Outcome.DONE
         good = outcome is Outcome.DONE
         first: list[Piece] = [
@@ -72,28 +72,10 @@ class OperationStrip(TextWidget):
         ]
         if operation.detail:
             first.append((f": {shown(operation.detail)}", styles.normal if good else styles.warn))
-        prediction = operation.prediction
-        if prediction is None:
-            said = "nothing predicted"
-        else:
-            order = "order unknown" if prediction.order is None else _items(prediction.order, name)
-            eta = "no history"
-            if prediction.eta_low is not None and prediction.eta_high is not None:
-                eta = span(prediction.eta_low, prediction.eta_high)
-            said = f"predicted {order}, {eta}"
-        was = f"happened {_items(operation.happened, name)}, {duration(ended - operation.started_at)}"
-        return [tuple(first), ((f" {said}; {was}", styles.normal),)]
+        return [tuple(first), ((f" {score(operation)}", styles.normal),)]
 
 
 def _noun(operation: Operation) -> str:
     replicas = any("/" in name for name in operation.affected)
     noun = "role replica" if replicas else "group"
     return noun if operation.total == 1 else noun + "s"
-
-
-def _items(names: tuple[str, ...], workload: str) -> str:
-    if not names:
-        return "nothing"
-    if len(names) > 6:
-        return f"{', '.join(item_label(name, workload) for name in names[:5])} and {len(names) - 5} more"
-    return ", ".join(item_label(name, workload) for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clients.serving.keys import item_label
 from clients.serving.operation import Count, Operation
 from clients.serving.phase import Phase, Trouble
 from clients.serving.plans import Eta
@@ -61,14 +62,6 @@ def workload_name(workload: Workload, *, with_namespace: bool) -> str:
 def group_label(group: Group) -> str:
     """``G-3``; a group without an ordinal goes by its name."""
     return shown(group.name, 100) if group.ordinal is None else f"G-{group.ordinal}"
-
-
-def item_label(name: str, workload: str) -> str:
-    """An affected item, ``group`` or ``group/role-id``; ordered groups become ``G-n``."""
-    group, slash, rest = name.partition("/")
-    ordinal = group.removeprefix(f"{workload}-")
-    label = f"G-{ordinal}" if ordinal != group and ordinal.isdecimal() else group
-    return shown(label + slash + rest, 120)
 
 
 def initials(roles: Sequence[str]) -> dict[str, str]:

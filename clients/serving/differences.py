@@ -316,6 +316,8 @@ def _moved(before: Count, after: Count) -> tuple[str, str]:
 
 
 def _words(count: Count, roles: Sequence[str], *, groups: bool) -> str:
+    if not roles:
+        return _number(count.groups)
     parts = [f"{_number(count.groups)} groups"] if groups else []
     return ", ".join([*parts, *(f"{plain(name)} {_number(count.role(name))}" for name in roles)])
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["ObjectRef", "WorkloadKey"]
+from clients.serving.plain import plain
+
+__all__ = ["ObjectRef", "WorkloadKey", "item_label"]
 
 
 class WorkloadKey(Struct, frozen=True, order=True):
@@ -36,3 +38,11 @@ class ObjectRef(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
+
+
+def item_label(name: str, workload: str) -> str:
+    """``G-3`` for ``qwen-3``, ``G-3/decode-1`` for ``qwen-3/decode-1``; else the name; always plain."""
+    group, slash, role_id = name.partition("/")
+    ordinal = group.removeprefix(f"{workload}-")
+    label = f"G-{ordinal}" if ordinal != group and ordinal.isdecimal() else group
+    return plain(f"{label}{slash}{role_id}", 120)

@@ -46,7 +46,7 @@ def test_what_is_underway_at_first_sight_is_told_as_such() -> None:
         ("trouble", "qwen-0", "decode-0"),
     ]
     assert (events[0].detail["state"], events[0].actor) == ("underway", "kubectl-scale")
-    assert (events[0].before, events[0].after) == ("1 groups", "2 groups")
+    assert (events[0].before, events[0].after) == ("1", "2")
     assert [(event.at, event.after, event.detail["already"]) for event in events[1:]] == [
         (NOW - 500, "failed", True)
     ] * 2
@@ -113,7 +113,7 @@ def test_a_scale_from_the_wish_to_the_end_in_order() -> None:
     last = differences(before, stamp(ready, result.operation), NOW, 5.0, ended=result.ended)
     assert str(last[-1].kind) == "operation"
     assert (last[-1].reason, last[-1].detail["state"], last[-1].detail["done"]) == ("done", "ended", 1)
-    assert (last[-1].before, last[-1].after, last[-1].detail["seconds"]) == ("2 groups", "3 groups", 60)
+    assert (last[-1].before, last[-1].after, last[-1].detail["seconds"]) == ("2", "3", 60)
     assert last[-1].detail["score"] == "nothing predicted; happened G-2, 1m00s"
     assert last == differences(before, stamp(ready, result.operation), NOW, 5.0, ended=result.ended)
 
