@@ -114,7 +114,7 @@ KEYS: tuple[Key, ...] = (
     Key("mouse", ("M",), "M", "mouse", "Mouse on or off; off, the terminal selects text itself.", _LISTS, PROGRAM, command="mouse"),
     Key("suspend", ("ctrl+z",), "ctrl-z", "suspend", "To the shell; fg comes back.", _LISTS, PROGRAM),
     Key("quit", ("q",), "q", "quit", "Ends the console; asks while an operation of mine runs.", _LISTS, PROGRAM, 15, command="quit"),
-    Key("next_field", ("tab",), "Tab", "next field", "To the next field: groups, each role, the confirmation.", frozenset({Place.SCALE}), DIALOG, 3),
+    Key("next_field", ("tab",), "Tab", "next field", "To the next field: groups, each role, the confirmation.", frozenset({Place.SCALE}), DIALOG, 5),
     Key("confirm", ("enter",), "Enter", "go on", "From a field to the confirmation; there it sends the plan, once it was on screen for 0.3 s.", frozenset({Place.SCALE}), DIALOG, 1),
     Key("choose", ("enter",), "Enter", "choose", "Takes the choice, once it was on screen for 0.3 s.", frozenset({Place.CHOICE}), DIALOG, 1),
 )  # fmt: skip
@@ -146,7 +146,8 @@ def key_line(place: Place, *, writes: bool = True) -> tuple[Key, ...]:
         for key in in_place(place)
         if key.line and (writes or not key.writes) and not (home and key.id == "back")
     ]
-    return tuple(sorted(keys, key=lambda key: key.line))
+    # The last one is always kept: in a dialog that is the way out.
+    return tuple(sorted(keys, key=lambda key: (key.id == "back" and place in _DIALOGS, key.line)))
 
 
 def commands(place: Place, *, writes: bool = True) -> tuple[Key, ...]:

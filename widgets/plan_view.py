@@ -6,10 +6,10 @@ from rich.style import Style
 from textual.strip import Strip
 
 from clients.serving.guards import Confirmation, Guard, Level
-from clients.serving.plans import Capacity, Money, ScalePlan, Step, StepKind
+from clients.serving.plans import Money, ScalePlan, Step, StepKind
 from widgets.cells import fit, shown, span, width, wrapped
 from widgets.lines import Line, LineWidget, Piece, strip
-from widgets.records import PlanShown
+from widgets.records import Check, PlanShown
 from widgets.theme import Look
 from widgets.words import earlier, grows, item_label
 
@@ -17,6 +17,8 @@ __all__ = ["PlanView"]
 
 _LABEL = 10
 _WORDS = {Level.PASS: "ok", Level.WARN: "WARN", Level.CONFIRM: "CONFIRM", Level.BLOCK: "STOP"}
+_GPUS, _DRY_RUN = "gpus", "dry-run"
+"""Guards that are drawn in a way of their own."""
 _STEPS = 12
 """Steps drawn one by one; more are told in sum, the first and the last ones shown."""
 
@@ -44,12 +46,13 @@ class PlanView(LineWidget):
 
 def _lines(view: PlanShown, cells: int, look: Look) -> list[Line]:
     plan, styles = view.plan, look.styles
-    lines: list[Line] = [((f" {shown(view.title, 300)}", styles.head),), ()]
-    lines += _counts(plan, look)
+    lines: list[Line] = [()]
+    if plan.before == plan.after:
+        lines.append(_row("", "nothing changes, nothing will be sent", look))
     lines += _steps(plan, look)
     lines.append(())
     if plan.capacity is not None or plan.gpu_delta:
-        lines.append(_row("GPUs", _gpus(plan.capacity, plan.gpu_delta), look))
+        lines.append(_row("GPUs", _gpus(plan), look))
     lines.append(_row("pods", f"{plan.pods_delta:+d}", look))
     if plan.cost_before is not None or plan.cost_after is not None:
         cost = f"{_money(plan.cost_before, look)} > {_money(plan.cost_after, look)} an hour"
@@ -60,8 +63,8 @@ def _lines(view: PlanShown, cells: int, look: Look) -> list[Line]:
         eta = f"{span(plan.eta.low, plan.eta.high)}, {learned}"
     lines.append(_row("time", eta, look))
     lines.append(())
-    for guard in sorted(plan.guards, key=lambda guard: -guard.level):
-        lines += _guard(guard, cells, look)
+    for guard in sorted(plan.guards, key=lambda guard: -_weight(guard, view)):
+        lines += _guard(guard, view, cells, look)
     if plan.write is not None and plan.write.note:
         lines += _wrapped("", shown(plan.write.note, 400), styles.dim, cells, look)
     if plan.guards:
@@ -76,29 +79,6 @@ def _lines(view: PlanShown, cells: int, look: Look) -> list[Line]:
 
 def _row(label: str, text: str, look: Look) -> Line:
     return ((f" {label:<{_LABEL - 1}}", look.styles.dim), (text, look.styles.normal))
-
-
-def _counts(plan: ScalePlan, look: Look) -> list[Line]:
-    lines: list[Line] = []
-    if plan.after.groups != plan.before.groups or not plan.after.roles:
-        lines.append(_change("groups", plan.before.groups, plan.after.groups, look))
-    for role, wanted in plan.after.roles:
-        had = plan.before.role(role)
-        if had != wanted:
-            lines.append(_change(shown(role, 40), had, wanted, look))
-    return lines or [_row("", "nothing changes, nothing will be sent", look)]
-
-
-def _change(label: str, before: int | None, after: int | None, look: Look) -> Line:
-    unknown = look.glyphs.unknown
-    had = unknown if before is None else str(before)
-    wants = unknown if after is None else str(after)
-    gap = " " if len(label) >= _LABEL - 1 else ""
-    return (
-        (f" {label:<{_LABEL - 1}}{gap}", look.styles.dim),
-        (f"{had} > ", look.styles.normal),
-        (wants, look.styles.strong),
-    )
 
 
 def _steps(plan: ScalePlan, look: Look) -> list[Line]:
@@ -141,7 +121,11 @@ def _step(number: int, step: Step, plan: ScalePlan, name: int, look: Look) -> Li
     return tuple(pieces)
 
 
-def _gpus(capacity: Capacity | None, delta: int) -> str:
+def _gpus(plan: ScalePlan) -> str:
+    """What is needed and free; the change alone where a guard objects, since that guard says it all."""
+    capacity, delta = plan.capacity, plan.gpu_delta
+    if any(guard.id == _GPUS and guard.level > Level.PASS for guard in plan.guards):
+        return f"{delta:+d}"
     if capacity is None:
         return f"{delta:+d}, free unknown"
     if delta <= 0:
@@ -149,16 +133,28 @@ def _gpus(capacity: Capacity | None, delta: int) -> str:
     free = "unknown" if capacity.free is None else str(capacity.free)
     total = "" if capacity.total is None else f" of {capacity.total}"
     nodes = "" if capacity.nodes is None else f" on {capacity.nodes} nodes"
-    fit_word = {True: "", False: ": they do not fit", None: ""}[capacity.fits]
-    return f"{capacity.needed} needed, {free} free{total}{nodes}{fit_word}"
+    return f"{capacity.needed} needed, {free} free{total}{nodes}"
 
 
 def _money(money: Money | None, look: Look) -> str:
     return look.glyphs.unknown if money is None else f"{shown(money.amount, 24)} {shown(money.currency, 8)}"
 
 
-def _guard(guard: Guard, cells: int, look: Look) -> list[Line]:
+def _weight(guard: Guard, view: PlanShown) -> Level:
+    """A check that runs for the first time stands where its answer will, if that is good."""
+    return Level.PASS if guard.id == _DRY_RUN and view.check is Check.FIRST else guard.level
+
+
+def _guard(guard: Guard, view: PlanShown, cells: int, look: Look) -> list[Line]:
     styles = look.styles
+    if guard.id == _GPUS and guard.level is Level.PASS:
+        return []  # Its row among the facts says the same.
+    reason = shown(guard.reason, 600)
+    if guard.id == _DRY_RUN and view.check is Check.FIRST:
+        asked = "the server is asked what it says to this"
+        return [] if view.plan.blocked else _wrapped("check", asked, styles.dim, cells, look)
+    if guard.id == _DRY_RUN and view.check is Check.AGAIN:
+        reason += " (checking again)"
     style = {
         Level.PASS: styles.dim,
         Level.WARN: styles.warn,
@@ -166,7 +162,7 @@ def _guard(guard: Guard, cells: int, look: Look) -> list[Line]:
         Level.BLOCK: styles.alarm,
     }[guard.level]
     plain_style = styles.dim if guard.level is Level.PASS else styles.normal
-    lines = _wrapped(_WORDS[guard.level], shown(guard.reason, 600), plain_style, cells, look, style)
+    lines = _wrapped(_WORDS[guard.level], reason, plain_style, cells, look, style)
     for remedy in guard.remedies:
         lines += _wrapped("", "try: " + shown(remedy, 300), styles.dim, cells, look)
     return lines

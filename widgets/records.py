@@ -7,6 +7,7 @@ machine's monotonic seconds, because the two seconds for which a change stays bo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from msgspec import Struct, field
 
@@ -20,6 +21,7 @@ from clients.serving.workload import Workload
 
 __all__ = [
     "FRESH",
+    "Check",
     "FleetRow",
     "FleetView",
     "GridView",
@@ -143,12 +145,22 @@ class KeyHint(Struct, frozen=True):
     enabled: bool = True
 
 
+class Check(StrEnum):
+    """Where the server's own word on a plan stands: its guard ``dry-run``."""
+
+    HEARD = "heard"
+    """As the guard says; it may say that nobody has asked."""
+    FIRST = "first"
+    """The server is being asked for the first time; the guard says nothing yet."""
+    AGAIN = "again"
+    """The guard is the answer to an earlier plan for the same numbers, and the server is asked again."""
+
+
 class PlanShown(Struct, frozen=True):
     """A scale plan on the screen, with what the person is doing about it."""
 
     plan: ScalePlan
-    title: str
-    """Context, namespace and name."""
+    check: Check = Check.HEARD
     typed: str = ""
     busy: str | None = None
     """What is going on now: ``asking the server``; the prompt is not shown meanwhile."""

@@ -22,6 +22,7 @@ from tests.support.console import Driven, console
 from tests.support.scripted_door import ScriptedDoor, live_source
 from tui.dialogs.scale import ScaleDialog
 from tui.door import EtaView
+from widgets.records import Check
 
 __all__ = ["FOLDER", "SCENES", "draw", "fleet_of_five"]
 
@@ -74,7 +75,7 @@ async def _planned(seen: Driven) -> None:
     dialog = seen.app.screen
     assert isinstance(dialog, ScaleDialog)
     async with asyncio.timeout(10):
-        while not (dialog.plan and any(guard.id == "dry-run" for guard in dialog.plan.guards)):  # noqa: ASYNC110
+        while not (dialog.plan and dialog._word.check is Check.HEARD):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     for _ in range(3):
         await seen.draw()

@@ -249,9 +249,7 @@ class Demo(TerminalApp[None]):
             equivalent=self._text("kubectl scale", 5),
             confirmation=Confirmation.NAME,
         )
-        return PlanShown(
-            plan, self._text("scale qwen-chat", 6), typed=self._text("qw"), message=self._text("no", 2)
-        )
+        return PlanShown(plan, typed=self._text("qw"), message=self._text("no", 2))
 
 
 if __name__ == "__main__":

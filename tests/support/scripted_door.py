@@ -30,6 +30,9 @@ def live_source(
     return SourceStatus("c0ffee", name, state, True, last_contact=0.0, detail=detail, have=3)
 
 
+NOT_ASKED = Guard("dry-run", Level.WARN, "the server's own check has not been run yet")
+
+
 class ScriptedFleet:
     def __init__(self) -> None:
         self._view = FleetView(0, MappingProxyType({}))
@@ -99,6 +102,8 @@ class ScriptedDoor:
         self.rights: dict[str, Right] = {}
         self.etas: dict[WorkloadKey, EtaView] = {}
         self.slow_plans: asyncio.Event | None = None
+        self.slow_dry_runs: asyncio.Event | None = None
+        self.dry_run_word = Guard("dry-run", Level.PASS, "the server accepts it")
         self.slow_send: asyncio.Event | None = None
         self.lines: list[str] = ["first line", "second line"]
         self.error: str | None = None
@@ -135,8 +140,10 @@ class ScriptedDoor:
 
     async def dry_run(self, plan: ScalePlan) -> ScalePlan:
         self.asked.append("dry run")
-        word = Guard("dry-run", Level.PASS, "the server accepts it")
-        return msgspec.structs.replace(plan, guards=(*plan.guards, word))
+        if self.slow_dry_runs:
+            await self.slow_dry_runs.wait()
+        kept = tuple(guard for guard in plan.guards if guard.id != "dry-run")
+        return msgspec.structs.replace(plan, guards=(*kept, self.dry_run_word))
 
     async def send(self, plan: ScalePlan, *, confirmed: str) -> Ticket:
         self.sent.append((plan, confirmed))
@@ -209,7 +216,7 @@ class ScriptedDoor:
             gpu_delta=sum(step.gpus if step.kind is StepKind.CREATE else -step.gpus for step in steps),
             capacity=Capacity(24, 128, sum(step.gpus for step in steps), True, 16),
             eta=None,
-            guards=self.guards,
+            guards=self.guards if same else (*self.guards, NOT_ASKED),
             write=None if same else Write("PATCH", "/modelservings/x", "application/json-patch+json", []),
             equivalent=f"kubectl -n llm scale modelserving/{workload.key.name} --replicas={groups}",
             confirmation=Confirmation.NONE if same else asks,

@@ -23,7 +23,7 @@ from widgets.log_lines import LogLines
 from widgets.needs_you import NeedsYou
 from widgets.operation_strip import OperationStrip
 from widgets.plan_view import PlanView
-from widgets.records import KeyHint, LaneSample, Need, PlanShown, StatusView, StripView, TimeView
+from widgets.records import Check, KeyHint, LaneSample, Need, PlanShown, StatusView, StripView, TimeView
 from widgets.status_line import StatusLine
 from widgets.timeline import LANES, TimeLine
 from widgets.words import progress
@@ -244,11 +244,8 @@ async def _planned(shown: PlanShown, columns: int = 90) -> list[str]:
         return [line.strip() for line in lines(widget)]
 
 
-async def test_a_plan_shows_counts_order_cost_time_and_the_command() -> None:
-    drawn = await _planned(PlanShown(_plan(), "scale prod / llm / q", typed="YE"))
-    assert drawn[0] == "scale prod / llm / q"
-    assert "groups   4 > 2" in drawn
-    assert "decode   2 > 3" in drawn
+async def test_a_plan_shows_order_cost_time_and_the_command() -> None:
+    drawn = await _planned(PlanShown(_plan(), typed="YE"))
     assert "steps    order of v1.0" in drawn
     assert "1.  - G-3       4 pods  4 GPU  not ready, goes first" in drawn
     assert "2.  - G-2       4 pods  4 GPU  serving" in drawn
@@ -259,7 +256,7 @@ async def test_a_plan_shows_counts_order_cost_time_and_the_command() -> None:
 
 async def test_guards_speak_in_words_the_strongest_first() -> None:
     stop = Guard("gang", Level.BLOCK, "below the gang minimum")
-    drawn = await _planned(PlanShown(_plan(guards=(*_plan().guards, stop)), "t"))
+    drawn = await _planned(PlanShown(_plan(guards=(*_plan().guards, stop))))
     said = [line for line in drawn if line.startswith(("STOP", "WARN", "ok"))]
     assert said == [
         "STOP     below the gang minimum",
@@ -272,23 +269,55 @@ async def test_guards_speak_in_words_the_strongest_first() -> None:
 
 
 async def test_an_unknown_order_is_not_numbered() -> None:
-    drawn = await _planned(PlanShown(_plan(order_known=False, order_note="order unknown"), "t"))
+    drawn = await _planned(PlanShown(_plan(order_known=False, order_note="order unknown")))
     assert "steps    order unknown" in drawn
     assert not any(line.startswith("1.") for line in drawn)
 
 
 async def test_gpus_of_a_growing_plan_are_needed_against_free() -> None:
-    shown = _plan(gpu_delta=8, capacity=Capacity(4, 128, 8, False, 16))
-    assert "GPUs     8 needed, 4 free of 128 on 16 nodes: they do not fit" in await _planned(
-        PlanShown(shown, "t")
-    )
+    enough = Guard("gpus", Level.PASS, "8 GPUs needed, 24 free")
+    shown = _plan(gpu_delta=8, capacity=Capacity(24, 128, 8, True, 16), guards=(enough,))
+    drawn = await _planned(PlanShown(shown))
+    assert "GPUs     8 needed, 24 free of 128 on 16 nodes" in drawn
+    assert sum("24 free" in line for line in drawn) == 1
     shown = _plan(gpu_delta=8, capacity=Capacity(None, None, 8, None))
-    assert "GPUs     8 needed, unknown free" in await _planned(PlanShown(shown, "t"))
+    assert "GPUs     8 needed, unknown free" in await _planned(PlanShown(shown))
+
+
+async def test_gpus_that_are_short_are_told_once() -> None:
+    short = Guard("gpus", Level.WARN, "4 GPUs short: 8 needed, 4 free on 16 nodes", ("add nodes",))
+    drawn = await _planned(
+        PlanShown(_plan(gpu_delta=8, capacity=Capacity(4, 128, 8, False, 16), guards=(short,)))
+    )
+    assert "GPUs     +8" in drawn
+    assert [line for line in drawn if "4 free" in line] == [f"WARN     {short.reason}"]
+
+
+async def test_a_plan_that_changes_nothing_says_so() -> None:
+    still = _plan(after=Count(4, (("decode", 2),)), steps=(), write=None, confirmation=Confirmation.NONE)
+    assert "nothing changes, nothing will be sent" in await _planned(PlanShown(still))
+
+
+async def test_a_check_that_still_runs_warns_of_nothing_and_moves_no_other_line() -> None:
+    not_asked = Guard("dry-run", Level.WARN, "the server's own check has not been run yet")
+    accepts = Guard("dry-run", Level.PASS, "the server's dry run accepts it")
+    first = await _planned(PlanShown(_plan(guards=(*_plan().guards, not_asked)), Check.FIRST))
+    heard = await _planned(PlanShown(_plan(guards=(*_plan().guards, accepts))))
+    differing = [(old, new) for old, new in zip(first, heard, strict=True) if old != new]
+    assert differing == [
+        ("check    the server is asked what it says to this", "ok       the server's dry run accepts it")
+    ]
+    again = await _planned(PlanShown(_plan(guards=(*_plan().guards, accepts)), Check.AGAIN))
+    assert [line for line in again if line not in heard] == [
+        "ok       the server's dry run accepts it (checking again)"
+    ]
+    nobody = await _planned(PlanShown(_plan(guards=(*_plan().guards, not_asked))))
+    assert f"WARN     {not_asked.reason}" in nobody
 
 
 async def test_long_plans_show_their_first_and_last_steps() -> None:
     steps = tuple(Step(StepKind.CREATE, f"q-{at}", 4, 4) for at in range(100))
-    drawn = await _planned(PlanShown(_plan(steps=steps), "t"))
+    drawn = await _planned(PlanShown(_plan(steps=steps)))
     assert any(line.startswith("1.") and "G-0" in line for line in drawn)
     assert any(line.startswith("100.") and "G-99" in line for line in drawn)
     assert any("89 more" in line for line in drawn)
@@ -296,7 +325,7 @@ async def test_long_plans_show_their_first_and_last_steps() -> None:
 
 async def test_long_commands_are_wrapped_and_lose_nothing() -> None:
     command = "kubectl patch modelserving q --type=json -p '" + '[{"op":"replace"}]' * 9 + "'"
-    drawn = await _planned(PlanShown(_plan(equivalent=command), "t"), 60)
+    drawn = await _planned(PlanShown(_plan(equivalent=command)), 60)
     start = next(at for at, line in enumerate(drawn) if line.startswith("same as"))
     joined = "".join(
         line.removeprefix("same as").replace(" ", "") for line in drawn[start : drawn.index("", start)]
@@ -314,9 +343,9 @@ async def test_long_commands_are_wrapped_and_lose_nothing() -> None:
     ],
 )
 async def test_the_prompt_asks_for_what_has_to_be_typed(confirmation: Confirmation, words: str) -> None:
-    drawn = await _planned(PlanShown(_plan(confirmation=confirmation), "t"))
+    drawn = await _planned(PlanShown(_plan(confirmation=confirmation)))
     assert any(words in line for line in drawn)
-    busy = await _planned(PlanShown(_plan(confirmation=confirmation), "t", busy="asking the server"))
+    busy = await _planned(PlanShown(_plan(confirmation=confirmation), busy="asking the server"))
     assert "asking the server" in busy
     assert not any(words in line for line in busy)
 

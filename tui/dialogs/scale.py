@@ -19,6 +19,7 @@ from tui.dialogs.base import Dialog
 from tui.dialogs.draft import GROUPS, Draft
 from tui.dialogs.fields import CountFields
 from tui.dialogs.settled import SETTLE_SECONDS
+from tui.dialogs.word import ServersWord, matters, may_ask
 from tui.door import DataError
 from tui.keys import Place, key_line
 from tui.live import Frame
@@ -34,6 +35,7 @@ _DEBOUNCE = 0.08
 """Seconds without another key before a plan is asked for."""
 _DRY_RUN_AFTER = 0.3
 """Seconds that a plan must stand before the server is asked about it."""
+_PLANLESS = "no plan for these numbers; change one to ask again, Esc goes back"
 _TYPED = (Confirmation.YES, Confirmation.NAME)
 
 
@@ -76,6 +78,11 @@ class ScaleDialog(Dialog[Ticket]):
         """What the plan that is awaited or shown was asked for."""
         self._current = False
         """``plan`` is the plan for what stands in the fields."""
+        self._again = False
+        """The plan for the same numbers is being made anew: the one that is shown stays until then."""
+        self._planless = False
+        """The last try to make a plan came to nothing."""
+        self._word = ServersWord()
         self._timer: Timer | None = None
         self._height = 0
         self._scrolled = False
@@ -140,63 +147,77 @@ class ScaleDialog(Dialog[Ticket]):
         notes = self.draft.follow(newest)
         if notes:
             self.notice = f"changed meanwhile: {', '.join(notes)}"
-        if notes or _matters(before) != _matters(newest):
-            self._change_plan(keep_typed=not notes)
+            self._change_plan()
+        elif matters(before) != matters(newest):
+            self._plan_again()
 
-    def _change_plan(self, *, keep_typed: bool = False) -> None:
+    def _change_plan(self) -> None:
         """The plan that is shown no longer fits: another one is asked for after a moment without keys."""
-        if not keep_typed:
-            self.typed = ""
+        self.typed = ""
+        self._again = False
         self._outdate()
+        self._ask_soon()
+
+    def _plan_again(self) -> None:
+        """The same numbers, but on other ground: nothing on the screen moves until the new plan is there."""
+        if self._current:
+            self._current, self._again = False, True
+        self._ask_soon()
+
+    def _ask_soon(self) -> None:
         if self._timer:
             self._timer.stop()
         self._timer = self.set_timer(_DEBOUNCE, self._ask_plan)
 
     def _outdate(self) -> None:
-        self._current = False
+        self._current = self._again = False
         self.aim(None)
         self._show()
 
     def _ask_plan(self) -> None:
         self._timer = None
         if self.draft.complete and not self.sending:
+            self._planless = False
             self._asked = self.draft.change()
             self.run_worker(self._plan(self._asked), group="plan", exclusive=True, exit_on_error=False)
 
     async def _plan(self, change: ReplicasChange) -> None:
         try:
-            self._put(await self.session.door.plan(self.workload.key, change), change)
+            plan = await self.session.door.plan(self.workload.key, change)
         except DataError as error:
             self.message = f"no plan: {error}"
+            self._planless = True
             self._outdate()
             return
+        self._put(self._word.awaited(plan), change)
         self._timer = self.set_timer(_DRY_RUN_AFTER, self._ask_dry_run)
 
     def _ask_dry_run(self) -> None:
         self._timer = None
         plan = self.plan
-        if plan and self._current and not plan.blocked and plan.write is not None and not self.sending:
+        if plan and self._current and plan.write is not None and not self.sending and may_ask(plan):
             self.run_worker(self._dry_run(plan), group="plan", exclusive=True, exit_on_error=False)
 
     async def _dry_run(self, plan: ScalePlan) -> None:
         try:
-            self._put(await self.session.door.dry_run(plan), plan.change)
+            self._put(self._word.heard(await self.session.door.dry_run(plan)), plan.change)
         except DataError as error:
             self.message = f"no dry run: {error}"
+            self._word.missed()
             self._show()
 
-    def _put(self, plan: ScalePlan, change: ReplicasChange) -> None:
+    def _put(self, plan: ScalePlan, change: object) -> None:
         if change != self.draft.change() or self.sending:
             return
         asks = None if self.plan is None else self.plan.confirmation
         if self.plan is None or self.plan.after != plan.after:
             self._scrolled = False
         self.plan = plan
-        self._current = True
+        self._current, self._again = True, False
         if plan.confirmation != asks:
             self.typed = ""
         self._show()
-        self.aim((plan.change, plan.before, plan.after, plan.confirmation, plan.level))
+        self.aim((plan.change, plan.before, plan.after, plan.confirmation, self._word.level(plan)))
 
     # Drawing
 
@@ -206,15 +227,14 @@ class ScaleDialog(Dialog[Ticket]):
         typing = self._confirming and self.plan is not None and self.plan.confirmation in _TYPED
         self.query_one(CountFields).show(self.draft.fields, None if typing else self.draft.current)
         view = self.query_one(PlanView)
-        view.set_class(not self._current, "-old")
+        view.set_class(not (self._current or self._again), "-old")
         words = ". ".join(text for text in (self.notice, self.message) if text)
         note = self.query_one("#note", Static)
         note.display = self.plan is None
         if self.plan is None:
             note.update(" " + plain(words or "making the plan", 600))
         else:
-            title = plain(self.session.title(self.workload.key), 300)
-            shown = PlanShown(self.plan, title, self.typed, self._busy(), words or None)
+            shown = PlanShown(self.plan, self._word.check, self.typed, self._busy(), words or None)
             view.show(shown, self.session.door.now())
             self._fit()
         hints = tuple(KeyHint(key.shown, key.label) for key in key_line(Place.SCALE))
@@ -225,8 +245,8 @@ class ScaleDialog(Dialog[Ticket]):
             return "sending: asking the server, then writing"
         if not self.draft.complete:
             return "a number is missing"
-        if not self._current:
-            return "making the plan for these numbers"
+        if not (self._current or self._again):
+            return _PLANLESS if self._planless else "making the plan for these numbers"
         if self.plan and self.plan.confirmation in _TYPED and not self.plan.blocked and not self._confirming:
             return f"Enter goes on to the confirmation: {self._asks()} is to be typed"
         return None
@@ -337,7 +357,9 @@ class ScaleDialog(Dialog[Ticket]):
         plan = self.plan
         if self.sending:
             return
-        if plan is None or not self._current:
+        if plan is not None and self._again:
+            self._say("not sent: what the plan rests on has just changed; look and press it again")
+        elif plan is None or not self._current:
             self._say("not sent: the plan for these numbers is not there yet")
         elif plan.blocked:
             self._say("not sent: a rule forbids it, see STOP above")
@@ -412,8 +434,3 @@ class ScaleDialog(Dialog[Ticket]):
         said = ticket.message or "it was changed meanwhile"
         self.notice = f"conflict{changed}: {said}. Look again, confirm again"
         self._change_plan()
-
-
-def _matters(workload: Workload) -> tuple[object, ...]:
-    """What a plan is made from: when none of it changed, the plan holds."""
-    return (workload.desired, workload.role_specs, workload.drivers, workload.operation is None, workload.uid)

@@ -106,7 +106,10 @@ async def test_scale_up_watch_scale_down_undo_and_somebody_elses_change(
 
         await me.pilot.press("plus")
         await me.sees(
-            "Scale", f"groups   {before} > {before + 1}", f"G-{before}", "the server's dry run accepts it"
+            "Scale",
+            f"groups {before} > [{before + 1:>4}]",
+            f"G-{before}",
+            "the server's dry run accepts it",
         )
         await me.confirm()
         await me.sees(f"{before}>{before + 1}", "of 1 group done", "creating")
@@ -124,7 +127,7 @@ async def test_scale_up_watch_scale_down_undo_and_somebody_elses_change(
         await me.sees(f"{before + 1}>{before} done")
 
         await me.pilot.press("u")
-        await me.sees(f"groups   {before} > {before + 1}")
+        await me.sees(f"groups {before} > [{before + 1:>4}]", f"+ G-{before}")
         await me.pilot.press("escape")
 
         await me.pilot.press("plus")

@@ -331,6 +331,71 @@ async def test_progress_of_the_workload_does_not_disturb_what_is_typed(door: Scr
         await until(lambda: door.sent)
 
 
+async def test_a_moving_metric_makes_no_other_plan(door: ScriptedDoor) -> None:
+    door.fleet.put(fleets.workload("qwen-chat", 3, drivers=[fleets.hpa(signal="cpu 72>60")]))
+    async with console(door) as seen:
+        await seen.press("plus")
+        await seen.sees("the server accepts it")
+        for load in range(73, 80):
+            door.fleet.put(fleets.workload("qwen-chat", 3, drivers=[fleets.hpa(signal=f"cpu {load}>60")]))
+            await seen.draw(1.0)
+        await seen.pilot.pause(0.3)
+        assert door.asked.count("plan") == 1
+        door.fleet.put(fleets.workload("qwen-chat", 3, drivers=[fleets.hpa(maximum=9)]))
+        await seen.draw()
+        await until(lambda: door.asked.count("plan") == 2)
+
+
+async def test_the_first_check_warns_of_nothing_while_it_runs(door: ScriptedDoor) -> None:
+    door.slow_dry_runs = asyncio.Event()
+    async with console(door) as seen:
+        await seen.press("plus")
+        await seen.sees("check    the server is asked")
+        assert "WARN" not in seen.text
+        door.slow_dry_runs.set()
+        await seen.sees("ok       the server accepts it")
+
+
+async def test_a_plan_made_again_keeps_the_servers_word_and_what_is_typed(door: ScriptedDoor) -> None:
+    async with console(door) as seen:
+        await seen.press("minus")
+        await seen.sees("ok       the server accepts it")
+        await seen.press("Y", "E")
+        door.slow_plans, door.slow_dry_runs = asyncio.Event(), asyncio.Event()
+
+        def box() -> list[str]:
+            return [line for line in seen.text.splitlines() if "|" in line]
+
+        before = box()
+        door.fleet.put(fleets.workload("qwen-chat", 3, drivers=[fleets.hpa()]))
+        await seen.draw()
+        await until(lambda: door.asked.count("plan") == 2)
+        assert box() == before, "nothing moves while it is made"
+        door.slow_plans.set()
+        await seen.sees("ok       the server accepts it (checking again)")
+        assert dialog(seen).typed == "YE"
+        await until(lambda: door.asked.count("dry run") == 2)
+        door.dry_run_word = Guard("dry-run", Level.BLOCK, "the server refuses: too many")
+        door.slow_dry_runs.set()
+        await seen.sees("STOP     the server refuses: too many")
+
+
+async def test_names_of_place_and_workload_stand_in_the_frame_and_nowhere_else(door: ScriptedDoor) -> None:
+    async with console(door) as seen:
+        await seen.press("plus")
+        await plan_shown(seen)
+        assert seen.text.count("prod-eu / llm / qwen-chat") == 1
+
+
+async def test_its_keys_stand_in_the_order_of_use_with_the_way_out_last(door: ScriptedDoor) -> None:
+    async with console(door) as seen:
+        await seen.press("plus")
+        await plan_shown(seen)
+        line = next(line for line in seen.text.splitlines() if "Enter go on" in line)
+        words = "Enter go on  + one more  - one fewer  Tab next field  c copy  Esc back"
+        assert " ".join(line.strip("| ").split()) == " ".join(words.split())
+
+
 async def test_a_workload_that_is_gone_cannot_be_scaled(door: ScriptedDoor) -> None:
     async with console(door) as seen:
         await seen.press("plus")
@@ -400,7 +465,7 @@ async def test_where_the_plan_is_too_long_its_rules_and_the_prompt_are_in_sight(
         await plan_shown(seen)
         await seen.sees("HPA would take it back", "Enter sends it", "Scale prod-eu / llm / qwen-chat")
         await seen.press("pageup", "up")
-        await seen.sees("groups   3 > 15")
+        await seen.sees("steps    order of v1.0")
         assert "Enter sends it" not in seen.text
         await seen.press("pagedown", "down")
         await seen.sees("Enter sends it")
