@@ -7,7 +7,7 @@ name to 127.0.0.1. A request without a token is the administrator's; a token tha
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +15,14 @@ from aiohttp import web
 from clients.clock import Clock
 from clients.embedded.apiserver import discovery, openapi
 from clients.embedded.apiserver.access import Account, Identity
+from clients.embedded.apiserver.aggregated import (
+    Aggregated,
+    AggregatedPath,
+    NothingBehind,
+    add_groups,
+    discover,
+    split_path,
+)
 from clients.embedded.apiserver.errors import (
     ApiError,
     Cause,
@@ -25,7 +33,8 @@ from clients.embedded.apiserver.errors import (
     unsupported_media_type,
 )
 from clients.embedded.apiserver.objects import Json, encode
-from clients.embedded.apiserver.podaccess import Logs, LogSource, Proxy, ProxySource
+from clients.embedded.apiserver.podlogs import Logs, LogSource
+from clients.embedded.apiserver.proxy import PodPages, Proxy
 from clients.embedded.apiserver.rbac import Rights
 from clients.embedded.apiserver.reads import Reader
 from clients.embedded.apiserver.requests import (
@@ -80,6 +89,7 @@ class ApiServer:
         clock: Clock,
         clock_rate: Callable[[], float],
         bookmark_seconds: float,
+        pages: Sequence[PodPages],
     ) -> None:
         self._store = store
         self._identity = identity
@@ -91,7 +101,8 @@ class ApiServer:
         self._writer = Writer(store)
         self._streams = Streams(store, self._responder, tables, bookmark_seconds=bookmark_seconds)
         self._logs = Logs(self._responder, clock.now)
-        self._proxy = Proxy(self._responder)
+        self._proxy = Proxy(store, self._responder, pages)
+        self._aggregated: Aggregated = NothingBehind()
 
     @property
     def open_streams(self) -> int:
@@ -102,14 +113,13 @@ class ApiServer:
         """Where container logs come from."""
         self._logs.source = source
 
-    def set_proxy_source(self, source: ProxySource) -> None:
-        """Who answers behind pods, services and nodes."""
-        self._proxy.source = source
+    def set_aggregated(self, behind: Aggregated) -> None:
+        """Who answers for API groups of their own."""
+        self._aggregated = behind
 
-    async def close(self) -> None:
-        """Ends streams and outgoing connections."""
+    def close(self) -> None:
+        """Ends streams."""
         self._streams.close()
-        await self._proxy.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any request."""
@@ -131,12 +141,21 @@ class ApiServer:
         first = path.strip("/").partition("/")[0]
         if first not in ("api", "apis"):
             return self._other(request, path.strip("/"))
+        behind = split_path(self._aggregated, path)
+        if behind is not None:
+            return self._behind(request, account, behind)
         target = resolve(self._store.registry, path)
         if target is None:
             return self._discovery(request, path.strip("/"))
         if target.subresource is not None and not self._has_subresource(target):
             raise _no_subresource(target)
         return await self._resource(request, account, target)
+
+    def _behind(self, request: web.Request, account: Account, path: AggregatedPath) -> web.Response:
+        _only(request, "GET")
+        read_accept(request.headers.get("Accept"))
+        self._rights.require(account, path.attributes)
+        return self._responder.json(self._aggregated.answer(path, request.query))
 
     # -- what is no resource ---------------------------------------------------------------------------
 
@@ -181,13 +200,17 @@ class ApiServer:
             accept = read_accept(request.headers.get("Accept"), "APIGroupDiscoveryList")
             if accept.kind is not None:
                 body = discovery.aggregated(registry, core=path == "api", version=accept.version)
+                if path == "apis":
+                    add_groups(self._aggregated, body)
                 media = discovery.AGGREGATED_TYPE.format(version=accept.version)
                 return self._responder.raw(encode(body), content_type=media)
             if path == "api":
                 return self._responder.json(discovery.api_versions(request.host))
-            return self._responder.json(discovery.group_list(registry))
+            return self._responder.json(add_groups(self._aggregated, discovery.group_list(registry)))
         steps = path.split("/")
-        found: Json | None = None
+        found: Json | None = discover(self._aggregated, steps)
+        if found is not None:
+            return self._responder.json(found)
         if steps[0] == "api" and len(steps) == 2:
             found = discovery.resource_list(registry, "", steps[1])
         elif steps[0] == "apis" and len(steps) == 2:
@@ -394,12 +417,14 @@ def make_app(
     clock_rate: Callable[[], float] = lambda: 1.0,
     extra_routes: ExtraRoutes | None = None,
     logs: LogSource | None = None,
-    proxy: ProxySource | None = None,
+    pages: Sequence[PodPages] = (),
+    aggregated: Aggregated | None = None,
     bookmark_seconds: float = 60.0,
 ) -> web.Application:
     """The application. ``extra_routes`` may add paths of its own before the API's catch-all.
 
     ``clock_rate`` is cluster seconds per second, told in ``/version``; ``bookmark_seconds`` are real ones.
+    ``pages`` answer behind ``pods/proxy`` and ``services/proxy``.
     """
     server = ApiServer(
         store,
@@ -407,11 +432,12 @@ def make_app(
         clock=clock or store.clock,
         clock_rate=clock_rate,
         bookmark_seconds=bookmark_seconds,
+        pages=pages,
     )
     if logs is not None:
         server.set_log_source(logs)
-    if proxy is not None:
-        server.set_proxy_source(proxy)
+    if aggregated is not None:
+        server.set_aggregated(aggregated)
     app = web.Application(client_max_size=_MAX_BODY)
     app[SERVER] = server
     if extra_routes is not None:
@@ -419,7 +445,7 @@ def make_app(
     app.router.add_route("*", "/{path:.*}", server.handle)
 
     async def close(_app: web.Application) -> None:
-        await server.close()
+        server.close()
 
     app.on_shutdown.append(close)
     return app

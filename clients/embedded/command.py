@@ -24,6 +24,7 @@ from aiohttp import web
 from clients.embedded.accounts import namespace_account, viewer_account
 from clients.embedded.api import make_app, serve
 from clients.embedded.apiserver.access import Identity
+from clients.embedded.apiserver.metrics_apis import MetricsApis
 from clients.embedded.apiserver.objects import Json, encode
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.kthena_order import Flavour
@@ -157,6 +158,7 @@ def application(cluster: Cluster, identity: Identity | None = None) -> web.Appli
         clock_rate=lambda: cluster.clock.speed,
         extra_routes=routes,
         logs=EngineLogs(cluster.store, cluster.clock).lines,
+        aggregated=MetricsApis(cluster.store, cluster.pods, cluster.adapters),
     )
 
 
