@@ -9,7 +9,6 @@ from clients.kube.hpa_object import (
     KIND,
     HpaObject,
     MetricSpec,
-    Reading,
     amount_in,
     condition_words,
     decode_object,
@@ -18,7 +17,7 @@ from clients.kube.hpa_object import (
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import ScalerRow
 from clients.serving.chain import Link, LinkKind
-from clients.serving.decision import Aggregate, Unit
+from clients.serving.decision import Unit
 from clients.serving.decision_words import amount
 from clients.serving.keys import ObjectRef
 from clients.serving.workload import Driver
@@ -57,8 +56,7 @@ def _signal(hpa: HpaObject) -> str | None:
     """The metric that asks for most, ``cpu 72>60``: what is against what is wanted; else only the latter."""
     best: tuple[float, str] | None = None
     for index, metric in enumerate(hpa.metrics):
-        reading = hpa.readings[index] if index < len(hpa.readings) else None
-        current, wanted = _current(metric, reading), metric.target
+        current, wanted = hpa.reading(index), metric.target
         if current is None or not wanted:
             continue
         relation = ">" if current > wanted else "<" if current < wanted else "="
@@ -69,19 +67,6 @@ def _signal(hpa: HpaObject) -> str | None:
         return best[1]
     first = hpa.metrics[0]
     return first.name if not first.target else f"{first.name} {_short(first, first.target)}"
-
-
-def _current(metric: MetricSpec, reading: Reading | None) -> int | None:
-    """The reading of the value that is compared; that of another metric, or of a failed one, is none."""
-    if reading is None or reading.name != metric.name:
-        return None
-    match metric.aggregate:
-        case Aggregate.UTILIZATION:
-            return reading.utilization
-        case Aggregate.AVERAGE:
-            return reading.average
-        case _:
-            return reading.value
 
 
 def _short(metric: MetricSpec, value: int) -> str:

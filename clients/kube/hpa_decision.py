@@ -14,15 +14,27 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from clients.kube.hpa_history import Change, History, Recommendation
-from clients.kube.hpa_object import Behavior, HpaObject, Rules
+from clients.kube.hpa_object import Behavior, HpaObject, Rules, amount_in
 from clients.kube.hpa_replicas import DEFAULT_FLAGS, Flags, HpaPod, MetricValues, Scale, propose
 from clients.serving.decision import Clamped, Decision, MetricDecision, Outcome, RateLimited, Stabilised
 
-__all__ = ["decide", "remember", "window_of"]
+__all__ = ["Inputs", "decide", "decide_from", "remember", "window_of"]
 
 _AFTER = 0.001
 """A recommendation leaves its window just after it is as old as the window."""
 _NO_BEHAVIOR = "doubling, or 4 (no behavior)"
+
+
+class Inputs(Struct, frozen=True):
+    """What was read for one decision."""
+
+    scale: Scale | None = None
+    pods: tuple[HpaPod, ...] = ()
+    values: tuple[MetricValues, ...] = ()
+    problem: str | None = None
+    """Why there is no scale, or no pods."""
+    hidden: bool = False
+    """The problem is ours alone: the controller may well read it."""
 
 
 class _Limits(Struct, frozen=True):
@@ -127,6 +139,42 @@ def decide(
         at_latest=at_latest,
         assumptions=assumptions,
     )
+
+
+def decide_from(
+    hpa: HpaObject, inputs: Inputs, history: History, now: float, flags: Flags = DEFAULT_FLAGS
+) -> Decision:
+    """The decision from what was read; where that is not enough, which part is missing."""
+    if inputs.scale is None:
+        return Decision(
+            subject=hpa.ref,
+            at=now,
+            outcome=Outcome.UNKNOWN if inputs.hidden else Outcome.NONE,
+            target=hpa.target,
+            current=hpa.current,
+            minimum=hpa.minimum,
+            maximum=hpa.maximum,
+            reason=inputs.problem,
+            interval=flags.sync,
+        )
+    made = decide(hpa, inputs.scale, inputs.pods, inputs.values, history, now, flags)
+    if made.outcome is not Outcome.NONE:
+        return made
+    if any(values.hidden for values in inputs.values):
+        return replace(made, outcome=Outcome.UNKNOWN, metrics=_as_told(hpa, made.metrics))
+    active = hpa.condition("ScalingActive")
+    return replace(made, since=active.since if active is not None and active.status is False else None)
+
+
+def _as_told(hpa: HpaObject, metrics: tuple[MetricDecision, ...]) -> tuple[MetricDecision, ...]:
+    """What we may not read, as the controller last read it; its proposal is not known."""
+    found = []
+    for index, (spec, metric) in enumerate(zip(hpa.metrics, metrics, strict=True)):
+        current = amount_in(spec.aggregate, hpa.reading(index))
+        if metric.error is not None and current is not None:
+            metric = replace(metric, current=current, notes=("as the controller last read it",))
+        found.append(metric)
+    return tuple(found)
 
 
 def _padded(values: Sequence[MetricValues], count: int) -> list[MetricValues]:

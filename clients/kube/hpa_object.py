@@ -179,6 +179,23 @@ class HpaObject(Struct, frozen=True):
         """Itself."""
         return ObjectRef(GROUP, KIND, self.namespace, self.name)
 
+    def reading(self, index: int) -> int | None:
+        """What the controller last read of a metric: the number that it compares with the target.
+
+        ``None`` for a metric that failed, and where the entry is another metric's.
+        """
+        metric = self.metrics[index]
+        found = self.readings[index] if index < len(self.readings) else None
+        if found is None or found.name != metric.name:
+            return None
+        match metric.aggregate:
+            case Aggregate.UTILIZATION:
+                return found.utilization
+            case Aggregate.AVERAGE:
+                return found.average
+            case _:
+                return found.value
+
     def condition(self, kind: str) -> Condition | None:
         """The condition of this type."""
         return next((condition for condition in self.conditions if condition.kind == kind), None)

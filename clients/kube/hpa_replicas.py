@@ -83,6 +83,8 @@ class MetricValues(Struct, frozen=True):
     total: int | None = None
     """Of an Object or External metric, all series added up; thousandths."""
     error: str | None = None
+    hidden: bool = False
+    """The error is ours alone: the controller may well read it."""
     notes: tuple[str, ...] = ()
 
 

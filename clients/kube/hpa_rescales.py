@@ -114,12 +114,10 @@ class Rescales:
                 last = known.after
 
 
-def _value(hpa: HpaObject, metric: str) -> float | None:
-    for index, spec in enumerate(hpa.metrics):
-        reading = hpa.readings[index] if index < len(hpa.readings) else None
-        if spec.name == metric and reading is not None:
-            parts = {"utilization": reading.utilization, "average": reading.average, "value": reading.value}
-            return amount_in(spec.aggregate, parts.get(spec.aggregate or ""))
+def _value(hpa: HpaObject, name: str) -> float | None:
+    for index, metric in enumerate(hpa.metrics):
+        if metric.name == name:
+            return amount_in(metric.aggregate, hpa.reading(index))
     return None
 
 

@@ -345,16 +345,20 @@ def _limit(history: History, now: float, current: int, rules: Rules, *, up: bool
 
 
 def record_rescale(history: History, now: float, old: int, new: int, behavior: Behavior | None) -> None:
-    """Remembers a change for the rates; without a behavior there are none."""
+    """Remembers a change for the rates; without a behavior there are none.
+
+    A change is forgotten when a newer one of its own direction takes its place, after the longest period of
+    that direction: until then the other direction still counts it.
+    """
     if behavior is None:
         return
-    longest = max(p.period for rules in (behavior.up, behavior.down) for p in rules.policies)
-    history.added = [e for e in history.added if e[0] > now - longest]
-    history.removed = [e for e in history.removed if e[0] > now - longest]
-    if new > old:
-        history.added.append((now, new - old))
+    changes, rules = (history.added, behavior.up) if new > old else (history.removed, behavior.down)
+    longest = max((policy.period for policy in rules.policies), default=0.0)
+    outdated = [index for index, (at, _) in enumerate(changes) if at < now - longest]
+    if outdated:
+        changes[outdated[-1]] = (now, abs(new - old))
     else:
-        history.removed.append((now, old - new))
+        changes.append((now, abs(new - old)))
 
 
 def read_behavior(spec: Mapping[str, Any]) -> Behavior | None:

@@ -263,7 +263,8 @@ def test_a_policy_says_when_it_lets_more_through() -> None:
     made = rounds.look(9)
     assert (made.desired, made.goes_to, made.until) == (4, 6, START + 60)
     assert made.limited is not None
-    assert (made.limited.policy, made.limited.left) == ("Pods 2/60s", pytest.approx(60 - SYNC))
+    assert made.limited.policy == "Pods 2/60s"
+    assert made.limited.left == pytest.approx(60 - SYNC)
 
 
 def test_a_tolerance_of_its_own() -> None:
