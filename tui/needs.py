@@ -12,10 +12,11 @@ from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
 from clients.serving.phase import TroubleKind
 from clients.serving.plain import plain
+from clients.serving.reasons import trouble_text
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.records import Need as Shown
-from widgets.words import group_label, trouble_text
+from widgets.words import group_label
 
 __all__ = ["Need", "Urgency", "following", "needs_of", "of_sources", "stuck", "urgent_first"]
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from clients.serving.keys import item_label
 from clients.serving.operation import Count, Operation
-from clients.serving.phase import Phase, Trouble
+from clients.serving.phase import Phase
 from clients.serving.plans import Eta
+from clients.serving.reasons import trouble_text
 from clients.serving.workload import Driver, Group, RoleReplica, Workload
 from widgets.cells import UNKNOWN, fraction, percent, shown, span
 
@@ -30,7 +31,6 @@ __all__ = [
     "remaining",
     "replica_words",
     "role_totals",
-    "trouble_text",
     "workload_name",
 ]
 
@@ -211,18 +211,6 @@ def operation_short(operation: Operation) -> str:
     what = counts(operation.before, operation.after)
     done = fraction(operation.done, operation.total)
     return f"{what} {done}" if what else done
-
-
-_TOLD = frozenset({"Unschedulable", "GangUnschedulable", "NotScheduled", "StuckTerminating", "NodeLost"})
-"""Reasons of which the message says all: where room is short, the word in front would push it out."""
-
-
-def trouble_text(trouble: Trouble) -> str:
-    """Reason and message, ``OOMKilled: G-0 decode-1: …``; the message alone where it says the reason."""
-    reason, message = shown(trouble.reason, 60), shown(trouble.message, 400)
-    if message and (not reason or trouble.reason in _TOLD or reason.lower() in message.lower()):
-        return message
-    return f"{reason}: {message}" if message else reason
 
 
 def doing(workload: Workload, eta: str) -> str:

@@ -22,6 +22,8 @@ _BEYOND_ASCII = re.compile("[^\x00-\x7e]")
 _ACTING = {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"}
 
 _COLUMN_GAP = "  "
+_LONGEST = 1000
+"""Characters of one cell: the reason a person needs is whole where nothing is cut to a width."""
 _NARROWEST = 8
 """Cells that a column keeps when a terminal is too narrow for all of them."""
 
@@ -137,7 +139,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def aligned(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """Rows as columns, by cells and not characters. Too wide for ``width``, the widest are cut first."""
-    cells = [[plain(text) for text in row] for row in rows]
+    cells = [[plain(text, _LONGEST) for text in row] for row in rows]
     widths = [max(cell_len(row[column]) for row in cells) for column in range(len(rows[0]))]
     if width is not None:
         room = width - len(_COLUMN_GAP) * (len(widths) - 1)

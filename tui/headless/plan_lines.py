@@ -11,7 +11,7 @@ from clients.serving.eta import spell
 from clients.serving.guards import Guard, Level
 from clients.serving.operation import Operation
 from clients.serving.plain import plain
-from clients.serving.plans import Capacity, ScalePlan, Step
+from clients.serving.plans import ScalePlan, Step
 from tui.headless.tables import moves
 
 __all__ = ["ending_line", "plan_json", "plan_lines"]
@@ -26,11 +26,11 @@ def plan_lines(plan: ScalePlan, context: str | None) -> list[str]:
     lines = [f"{plan.key}{where}: {moves(plan.before, plan.after)}"]
     if plan.write is None:
         return [plain(line, _LINE) for line in lines]
-    lines.append(f"order: {plan.order_note}")
+    lines.append(plan.order_note)
     lines += [f"  {number}. {_step(step)}" for number, step in enumerate(plan.steps[:_STEPS_SHOWN], start=1)]
     if len(plan.steps) > _STEPS_SHOWN:
         lines.append(f"  … and {len(plan.steps) - _STEPS_SHOWN} more")
-    lines.append(f"pods {plan.pods_delta:+d}, GPUs {plan.gpu_delta:+d}{_capacity(plan.capacity)}")
+    lines.append(f"pods {plan.pods_delta:+d}, GPUs {plan.gpu_delta:+d}{_capacity(plan)}")
     lines.append(f"time: {_time(plan)}")
     if plan.cost_before is not None and plan.cost_after is not None:
         before, after = plan.cost_before, plan.cost_after
@@ -51,12 +51,14 @@ def _step(step: Step) -> str:
     return " ".join(words)
 
 
-def _capacity(capacity: Capacity | None) -> str:
-    if capacity is None or capacity.needed <= 0:
+def _capacity(plan: ScalePlan) -> str:
+    """What is needed and free; nothing where a guard objects, since that guard says it all."""
+    capacity = plan.capacity
+    objected = any(guard.id == "gpus" and guard.level > Level.PASS for guard in plan.guards)
+    if capacity is None or capacity.needed <= 0 or objected:
         return ""
     free = "unknown" if capacity.free is None else str(capacity.free)
-    fit = {True: ", fits", False: ", does not fit", None: ""}[capacity.fits]
-    return f" (needs {capacity.needed}, free {free}{fit})"
+    return f" (needs {capacity.needed}, free {free})"
 
 
 def _time(plan: ScalePlan) -> str:
@@ -68,7 +70,7 @@ def _time(plan: ScalePlan) -> str:
 
 
 def _guard(guard: Guard) -> list[str]:
-    remedies = [f"  {remedy}" for remedy in guard.remedies]
+    remedies = [f"  try: {remedy}" for remedy in guard.remedies]
     return [f"{guard.level.name.lower()}: {guard.id}: {guard.reason}", *remedies]
 
 

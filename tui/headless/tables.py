@@ -10,6 +10,7 @@ from clients.serving.eta import spell
 from clients.serving.operation import Count, Operation
 from clients.serving.phase import Phase, Trouble
 from clients.serving.plain import plain
+from clients.serving.reasons import trouble_text
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Driver, Group, Role, RoleReplica, Workload
 from tui.headless.output import aligned
@@ -27,6 +28,7 @@ _ORDER = (
     Phase.QUEUED,
     Phase.DELETING,
 )
+_COMING = (Phase.CREATING, Phase.SCALING, Phase.UPDATING)
 
 
 def fleet_table(workloads: Sequence[Workload], remaining: Remaining, width: int | None) -> list[str]:
@@ -163,14 +165,11 @@ def moves(before: Count, after: Count) -> str:
 
 
 def _what(group: Group) -> str:
-    parts = []
+    """Its trouble; without one what holds it up."""
     if group.trouble is not None:
-        parts.append(_trouble(group.trouble))
-    if group.phase in (Phase.CREATING, Phase.SCALING, Phase.UPDATING):
-        slow = slowest(group.roles)
-        if slow is not None:
-            parts.append(f"{slow.id} {slow.stage or slow.phase} {_number(slow.progress)}%")
-    return "; ".join(parts)
+        return _trouble(group.trouble)
+    slow = slowest(group.roles) if group.phase in _COMING else None
+    return "" if slow is None else f"{slow.id} {slow.stage or slow.phase} {_number(slow.progress)}%"
 
 
 def slowest(roles: Sequence[Role]) -> RoleReplica | None:
@@ -185,5 +184,5 @@ def slowest(roles: Sequence[Role]) -> RoleReplica | None:
 
 
 def _trouble(trouble: Trouble) -> str:
-    said = ": ".join(part for part in (trouble.reason, trouble.message) if part)
+    said = trouble_text(trouble)
     return f"{trouble.kind}: {said}" if said else str(trouble.kind)

@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from clients.serving.backend import GpuTotals
+from clients.serving.changes import ReplicasChange
 from clients.serving.events import Event, EventKind
+from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.operation import Count, Prediction
 from clients.serving.phase import Mark, Phase, Stage, Trouble, TroubleKind
+from clients.serving.plans import Capacity, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceState, SourceStatus
 from tests.support.fleets import group, hpa, key, operation, workload
 from tui.headless.event_lines import event_json, event_line
 from tui.headless.output import Output, aligned, escaped_json
-from tui.headless.plan_lines import ending_line
+from tui.headless.plan_lines import ending_line, plan_lines
 from tui.headless.snapshot import snapshot, workload_json
 from tui.headless.tables import fleet_table, group_table, source_lines, totals_line
 
@@ -79,11 +82,53 @@ def test_a_group_in_trouble_says_why() -> None:
         [
             group("qwen", 0, mark=Mark.DONE),
             group("qwen", 1, Phase.CREATING, stage=Stage.WEIGHTS, progress=63, trouble=trouble),
+            group("qwen", 2, Phase.CREATING, stage=Stage.WEIGHTS, progress=63),
         ],
     )
     table = group_table(value, None)
     assert table[1].split() == ["qwen-0", "running", "done", "prefill", "2/2", "decode", "2/2", "4"]
-    assert table[2].endswith("failed: CrashLoopBackOff: CUDA out of memory; prefill-0 weights 63%")
+    assert table[2].endswith("4     failed: CrashLoopBackOff: CUDA out of memory")
+    assert table[3].endswith("prefill-0 weights 63%")
+
+
+def test_a_long_reason_is_whole_where_nothing_is_cut_to_a_width() -> None:
+    message = "short of GPUs: needs 8 on one node, 12 of 16 nodes have fewer free; " + "x" * 250
+    value = workload("a", trouble=Trouble(TroubleKind.BLOCKED, "Unschedulable", message))
+    assert fleet_table([value], lambda _: None, None)[1].endswith(f"blocked: {message}")
+    assert fleet_table([value], lambda _: None, 120)[1].endswith("…")
+
+
+def _growing(capacity: Capacity, *guards: Guard) -> ScalePlan:
+    return ScalePlan(
+        key=key("qwen"),
+        uid="u",
+        change=ReplicasChange(4),
+        before=Count(2),
+        after=Count(4),
+        steps=(Step(StepKind.CREATE, "qwen-2", 3, 3), Step(StepKind.CREATE, "qwen-3", 3, 3)),
+        order_known=True,
+        order_note="order of v1.0",
+        pods_delta=6,
+        gpu_delta=6,
+        capacity=capacity,
+        eta=None,
+        guards=guards,
+        write=Write("PATCH", "/", "json", {}),
+        equivalent="kubectl scale",
+        confirmation=Confirmation.OK,
+    )
+
+
+def test_gpus_of_a_plan_are_told_once() -> None:
+    enough = Guard("gpus", Level.PASS, "6 GPUs needed, 8 free")
+    lines = plan_lines(_growing(Capacity(8, 96, 6, True, 12), enough), None)
+    assert "pods +6, GPUs +6 (needs 6, free 8)" in lines
+    assert not any("6 GPUs needed" in line for line in lines)
+    short = Guard("gpus", Level.WARN, "6 GPUs short: 6 needed, 0 free on 12 nodes", ("add nodes",))
+    lines = plan_lines(_growing(Capacity(0, 96, 6, False, 12), short), None)
+    assert "pods +6, GPUs +6" in lines
+    at = lines.index(f"warn: gpus: {short.reason}")
+    assert lines[at + 1] == "  try: add nodes"
 
 
 @given(st.lists(st.lists(st.text(max_size=30), min_size=3, max_size=3), min_size=1), st.integers(30, 120))
@@ -142,7 +187,7 @@ def test_an_event_is_a_line_and_an_object() -> None:
         reason="scale",
     )
     assert event_line(event) == (
-        "2023-11-14T22:13:20Z ModelServing/llm/qwen qwen-3/prefill-0 phase queued -> creating by ops: scale"
+        "2023-11-14T22:13:20Z ModelServing/llm/qwen qwen-3/prefill-0 queued > creating by ops: scale"
     )
     assert list(json.loads(escaped_json(event_json(event))).items())[:4] == [
         ("v", 1),
@@ -151,7 +196,7 @@ def test_an_event_is_a_line_and_an_object() -> None:
         ("cluster", "c0ffee"),
     ]
     cut = Event(0.0, 0.0, "c", EventKind.SOURCE, before="live", after="stale", detail={"source": "pods"})
-    assert event_line(cut) == "1970-01-01T00:00:00Z pods source live -> stale"
+    assert event_line(cut) == "1970-01-01T00:00:00Z pods live > stale"
     bare = event_json(Event(1.0, 1.0, "c", EventKind.SOURCE))
     assert set(bare) == {
         "v", "at", "seen_at", "cluster", "key", "group", "role", "replica", "kind", "from", "to", "actor",
