@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from clients.embedded.apiserver.objects import Json, at_path
-from clients.embedded.apiserver.podaccess import LogQuery
+from clients.embedded.apiserver.podlogs import LogQuery
 from clients.embedded.models import load_seconds, model_of, model_size
 from clients.embedded.pod_status import ContainerRun
 from clients.embedded.quantity import gpus_of

@@ -10,9 +10,10 @@ from clients.clock import SystemClock
 from clients.embedded.accounts import namespace_account, viewer_account
 from clients.embedded.api import make_app, serve
 from clients.embedded.apiserver.access import Identity
-from clients.embedded.apiserver.podaccess import LogQuery, ProxyAnswer, ProxyRequest
+from clients.embedded.apiserver.podlogs import LogQuery
+from clients.embedded.apiserver.proxy import Handler, PageAnswer, PageRequest
 from clients.embedded.store import Store
-from tests.conformance.client import Target
+from tests.conformance.client import Json, Target
 
 _NS = "ns-only"
 
@@ -28,11 +29,17 @@ async def _lines(query: LogQuery) -> AsyncIterator[tuple[float, str]]:
         yield 1_700_000_100.0, f"{query.container} later"
 
 
-async def _behind(asked: ProxyRequest) -> ProxyAnswer:
-    """Answers with what was asked; the status is in the path."""
-    told = f"{asked.method} {asked.resource} {asked.name} {asked.port} {asked.path} {asked.query}"
-    status = 418 if asked.path.startswith("/teapot") else 200
-    return ProxyAnswer(status, {"Content-Type": "text/x-told"}, told.encode() + asked.body)
+class _Behind:
+    """Port 8000 of every pod answers with what was asked; the status is in the path."""
+
+    def handler(self, pod: Json, port: int) -> Handler | None:
+        async def answer(asked: PageRequest) -> PageAnswer:
+            told = f"{asked.method} {pod['metadata']['name']} {port} {asked.path} {asked.query}"
+            status = 418 if asked.path.startswith("/teapot") else 200
+            seen = {"Content-Type": "text/x-told", "X-Seen": ",".join(sorted(asked.headers)).lower()}
+            return PageAnswer(status, seen, told.encode() + asked.body)
+
+        return answer if port == 8000 else None
 
 
 def start_embedded() -> Iterator[Target]:
@@ -47,7 +54,7 @@ def start_embedded() -> Iterator[Target]:
         store.create("namespaces", {"metadata": {"name": _NS}}, manager="setup")
         tokens = {"viewer-token": viewer_account(store), "ns-token": namespace_account(store, _NS)}
         identity = Identity(tokens)
-        runner, port = await serve(make_app(store, identity=identity, logs=_lines, proxy=_behind))
+        runner, port = await serve(make_app(store, identity=identity, logs=_lines, pages=(_Behind(),)))
         ports.append(port)
         ready.set()
         await stop.wait()

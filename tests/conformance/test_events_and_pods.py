@@ -94,18 +94,84 @@ def test_36_logs_before_the_start_and_of_the_past(embedded: Api) -> None:
     assert embedded.get(embedded.core("pods", "nobody") + "/log").status_code == 404
 
 
-@pytest.mark.parametrize("plural", ["pods", "services"])
-def test_36_proxy_passes_path_and_status(embedded: Api, plural: str) -> None:
-    path = embedded.core(plural, "thing:8000") + "/proxy/v1/models"
-    answer = embedded.get(path, page=2)
-    assert (answer.status_code, answer.text) == (200, f"GET {plural} thing 8000 /v1/models page=2")
+def _addressed(api: Api, name: str, *, ready: bool = True) -> None:
+    """A pod with an address, behind the service ``thing``."""
+    body = pod(name)
+    body["spec"]["containers"][0]["ports"] = [{"containerPort": 8000}]
+    api.make(api.core("pods"), body)
+    address = {"podIP": "10.42.0.7", "podIPs": [{"ip": "10.42.0.7"}]}
+    api.patch(api.core("pods", name) + "/status", MERGE, {"status": {"phase": "Running", **address}})
+    about = {"kind": "Pod", "namespace": api.namespace, "name": name}
+    endpoint = {"addresses": ["10.42.0.7"], "conditions": {"ready": ready}, "targetRef": about}
+    body = {
+        "metadata": {"name": "thing-1", "labels": {"kubernetes.io/service-name": "thing"}},
+        "addressType": "IPv4",
+        "endpoints": [endpoint],
+        "ports": [{"name": "http", "port": 8000, "protocol": "TCP"}],
+    }
+    api.make(f"/apis/discovery.k8s.io/v1/namespaces/{api.namespace}/endpointslices", body)
+
+
+def _service(api: Api) -> None:
+    ports = [{"name": "http", "port": 80, "targetPort": 8000}]
+    api.make(api.core("services"), {"metadata": {"name": "thing"}, "spec": {"ports": ports}})
+
+
+@pytest.mark.parametrize("place", ["pods/a", "pods/a:8000", "pods/http:a:8000", "services/thing:http"])
+def test_36_proxy_passes_path_and_status(embedded: Api, place: str) -> None:
+    _service(embedded)
+    _addressed(embedded, "a")
+    path = embedded.core(*place.split("/")) + "/proxy"
+    answer = embedded.get(path + "/v1/models", page=2)
+    assert (answer.status_code, answer.text) == (200, "GET a 8000 /v1/models page=2")
     assert answer.headers["content-type"] == "text/x-told"
-    posted = embedded.post(embedded.core(plural, "http:thing:web") + "/proxy/teapot", {"a": 1})
-    assert posted.status_code == 418
-    assert posted.text.startswith(f"POST {plural} thing web /teapot")
-    assert posted.text.endswith('{"a":1}')
+    posted = embedded.post(path + "/teapot", {"a": 1})
+    assert (posted.status_code, posted.text) == (418, 'POST a 8000 /teapot {"a":1}')
 
 
-def test_36_proxy_to_a_node(embedded: Api) -> None:
-    answer = embedded.get("/api/v1/nodes/n1/proxy/metrics")
-    assert answer.text.startswith("GET nodes n1  /metrics")
+def test_36_proxy_keeps_credentials_to_itself(embedded: Api, viewer: Api) -> None:
+    _addressed(embedded, "a")
+    answer = viewer.get(viewer.core("pods", "a") + "/proxy/")
+    assert answer.status_code == 200
+    assert "authorization" not in answer.headers["x-seen"].split(",")
+    refused = viewer.post(viewer.core("pods", "a") + "/proxy/", {})
+    assert (refused.status_code, '"pods/proxy"' in refused.json()["message"]) == (403, True)
+
+
+def test_36_proxy_to_a_port_where_nobody_listens(embedded: Api) -> None:
+    _addressed(embedded, "a")
+    answer = embedded.get(embedded.core("pods", "a:9999") + "/proxy/")
+    status = answer.json()
+    assert (answer.status_code, status["reason"]) == (503, "ServiceUnavailable")
+    refused = "dial tcp 10.42.0.7:9999: connect: connection refused"
+    assert status["message"] == f"error trying to reach service: {refused}"
+
+
+def test_36_proxy_to_a_pod_without_an_address(api: Api) -> None:
+    api.make(api.core("pods"), pod("a"))
+    answer = api.get(api.core("pods", "a:8000") + "/proxy/metrics")
+    assert (answer.status_code, answer.json()["message"]) == (400, "address not allowed")
+    for name in ("ftp:a:80", "a:1:2:3", ":80"):
+        answer = api.get(api.core("pods", name) + "/proxy/metrics")
+        assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest"), name
+    assert api.get(api.core("pods", "nobody:8000") + "/proxy/metrics").status_code == 404
+    assert api.get("/api/v1/nodes/nobody/proxy/metrics").status_code == 404
+
+
+def test_36_proxy_to_a_service_without_ready_pods(api: Api) -> None:
+    _service(api)
+    path = api.core("services", "thing:http") + "/proxy/metrics"
+
+    def refusal(path: str) -> str:
+        answer = api.get(path)
+        assert (answer.status_code, answer.json()["reason"]) == (503, "ServiceUnavailable")
+        return str(answer.json()["message"])
+
+    nobody = 'no endpoints available for service "thing"'
+    assert refusal(path) == nobody
+    _addressed(api, "a", ready=False)
+    assert refusal(path) == nobody
+    assert refusal(path.replace(":http", ":81")) == 'no service port 81 found for service "thing"'
+    # A named port is found by its name or its number only.
+    assert refusal(path.replace(":http", "")) == nobody
+    assert api.get(path.replace("thing:http", "nothing:80")).status_code == 404

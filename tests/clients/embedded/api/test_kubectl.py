@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from clients.embedded.apiserver.podaccess import LogQuery
+from clients.embedded.apiserver.podlogs import LogQuery
 from clients.embedded.store import Store
 from tests.clients.embedded.api.conftest import Serve
 from tests.support.embedded_objects import MS, pod, serving
