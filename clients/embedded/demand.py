@@ -23,7 +23,7 @@ from clients.embedded.engine import Engine
 from clients.embedded.models import model_size
 from clients.embedded.podbook import PodBook, PodFacts
 
-__all__ = ["FIGURES", "SCRAPE_SECONDS", "Demand", "Service"]
+__all__ = ["FIGURES", "SCRAPE_SECONDS", "Demand", "Service", "is_entry"]
 
 SCRAPE_SECONDS = 15.0
 _FIRST_SAMPLE = 10.0
@@ -161,7 +161,7 @@ class Demand:
             service.offered = max(0.0, service.curve.at(self.scraped_at))
             ready: dict[str, int] = {}
             for pod in service.pods.values():
-                if pod.ready and not pod.deleting and _is_entry(pod):
+                if pod.ready and not pod.deleting and is_entry(pod):
                     role = pod.labels.get(_ROLE, "")
                     ready[role] = ready.get(role, 0) + 1
             service.shares = {role: service.offered / count for role, count in ready.items()}
@@ -203,7 +203,7 @@ class Demand:
         """A figure over all entry pods of a service: summed, or averaged where a sum makes no sense."""
         if name not in FIGURES:
             return None
-        pods = [p for p in service.pods.values() if _is_entry(p) and not p.deleting]
+        pods = [p for p in service.pods.values() if is_entry(p) and not p.deleting]
         values = [v for p in pods if (v := self.figure(p, name)) is not None]
         if not values:
             # Nobody is there to count what waits: it waits at the gateway.
@@ -294,7 +294,7 @@ _SUMMED = (
 )
 
 
-def _is_entry(pod: PodFacts) -> bool:
+def is_entry(pod: PodFacts) -> bool:
     """Whether requests reach this pod; workers of a group only help its entry pod or leader."""
     if _ROLE in pod.labels:
         return pod.labels.get(_ENTRY) == "true"
