@@ -9,9 +9,14 @@ from msgspec import Struct
 from clients.clock import Clock
 from clients.embedded.adapters import Adapters
 from clients.embedded.apiserver.objects import Json
+from clients.embedded.controllers.cronhpa import CronHpaController
 from clients.embedded.controllers.deployment import Deployments
 from clients.embedded.controllers.endpoints import Endpoints
 from clients.embedded.controllers.hpa import PodAutoscaler
+from clients.embedded.controllers.ingress import IngressController
+from clients.embedded.controllers.kserve import InferenceServices
+from clients.embedded.controllers.kserve_names import INFERENCE_SERVICES
+from clients.embedded.controllers.kserve_webhook import review as review_inference_service
 from clients.embedded.controllers.kthena import KthenaController
 from clients.embedded.controllers.kthena_crd import crds_of
 from clients.embedded.controllers.kthena_order import Flavour
@@ -59,6 +64,7 @@ class Cluster:
         self.store = Store(self.clock, crds=crds_of(self.options.flavour), seed=self.options.seed)
         self.store.admission[RESOURCE] = review
         self.store.admission[LEADER_WORKER_SETS] = review_leader_worker_set
+        self.store.admission[INFERENCE_SERVICES] = review_inference_service
         self.faults = Faults()
         self.nodes = Nodes(self.store, self.engine)
         self.ground = Ground(self.store, self.clock, self.nodes)
@@ -69,11 +75,14 @@ class Cluster:
         self.deployments = Deployments(self.store, self.engine, self.replica_sets)
         self.stateful_sets = StatefulSets(self.store, self.engine)
         self.leader_worker_sets = LeaderWorkerSets(self.store, self.engine, self.stateful_sets)
+        self.inference_services = InferenceServices(self.store, self.engine, self.replica_sets)
+        self.ingress = IngressController(self.store, self.engine)
         self.endpoints = Endpoints(self.store, self.engine)
         self.pods = PodBook(self.store)
         self.demand = Demand(self.pods, self.engine, self.options.seed)
         self.adapters = Adapters(self.pods, self.demand)
         self.autoscaler = PodAutoscaler(self.store, self.engine, self.pods, self.adapters)
+        self.cronhpa = CronHpaController(self.store, self.engine, self.options.seed)
         self.expiry = EventExpiry(self.store, self.engine)
 
     def namespaces(self, names: Sequence[str]) -> None:
@@ -90,9 +99,12 @@ class Cluster:
         self.deployments.start()
         self.stateful_sets.start()
         self.leader_worker_sets.start()
+        self.inference_services.start()
+        self.ingress.start()
         self.endpoints.start()
         self.demand.start()
         self.autoscaler.start()
+        self.cronhpa.start()
 
     def run_for(self, seconds: float) -> None:
         """Lives through simulated seconds at once, without waiting."""
