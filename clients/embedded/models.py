@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 __all__ = ["image_size", "load_seconds", "model_of", "model_size"]
@@ -42,11 +43,21 @@ def image_size(image: str) -> float:
 
 
 def model_of(pod_spec: Mapping[str, Any]) -> str:
-    """The model that a pod serves: its engine's ``--model`` argument."""
+    """The model that a pod serves: its engine's ``--model`` argument, also within a shell's command line."""
     for container in pod_spec.get("containers") or ():
-        for word in (*(container.get("command") or ()), *(container.get("args") or ())):
-            if isinstance(word, str) and word.startswith("--model="):
+        words = [
+            word
+            for text in (*(container.get("command") or ()), *(container.get("args") or ()))
+            if isinstance(text, str)
+            for word in text.split()
+        ]
+        for word, following in pairwise([*words, ""]):
+            if word.startswith("--model="):
                 return word.removeprefix("--model=")
+            if word == "--model":
+                return following
+            if word == "serve" and following and not following.startswith("-"):
+                return following
     return ""
 
 

@@ -168,6 +168,15 @@ def _others() -> list[Resource]:
             status=True,
             tracked=True,
         ),
+        Resource(
+            group="networking.k8s.io",
+            versions=("v1",),
+            plural="ingresses",
+            kind="Ingress",
+            short_names=("ing",),
+            status=True,
+            generation=True,
+        ),
         Resource(group="coordination.k8s.io", versions=("v1",), plural="leases", kind="Lease"),
         Resource(
             group="discovery.k8s.io",

@@ -108,8 +108,41 @@ def _node_ip(obj: Json, _now: float) -> str:
 
 
 def _ports(obj: Json, _now: float) -> str:
-    told = [f"{p.get('port')}/{p.get('protocol', 'TCP')}" for p in _items(obj, "spec", "ports")]
+    told = []
+    for port in _items(obj, "spec", "ports"):
+        node = f":{port['nodePort']}" if port.get("nodePort") else ""
+        told.append(f"{port.get('port')}{node}/{port.get('protocol', 'TCP')}")
     return ",".join(told) or "<none>"
+
+
+def _external(obj: Json, _now: float) -> str:
+    found = [str(a.get("ip") or a.get("hostname")) for a in _items(obj, "status", "loadBalancer", "ingress")]
+    if at_path(obj, ("spec", "type")) == "LoadBalancer":
+        return ",".join(found) or "<pending>"
+    return ",".join(at_path(obj, ("spec", "externalIPs")) or ()) or "<none>"
+
+
+def _hosts(obj: Json, _now: float) -> str:
+    found = [str(rule["host"]) for rule in _items(obj, "spec", "rules") if rule.get("host")]
+    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""
+    return ",".join(found[:3]) + more or "*"
+
+
+def _ingress_address(obj: Json, _now: float) -> str:
+    found = _items(obj, "status", "loadBalancer", "ingress")
+    return ",".join(str(a.get("ip") or a.get("hostname")) for a in found)
+
+
+def _containers_of(field: str) -> _Value:
+    def read(obj: Json, _now: float) -> str:
+        return ",".join(str(c.get(field)) for c in _items(obj, "spec", "template", "spec", "containers"))
+
+    return read
+
+
+def _selector_of(obj: Json, _now: float) -> str:
+    wanted = at_path(obj, ("spec", "selector", "matchLabels")) or {}
+    return ",".join(f"{k}={v}" for k, v in sorted(wanted.items())) or "<none>"
 
 
 def _ready_of(obj: Json, _now: float) -> str:
@@ -239,6 +272,12 @@ _SCALED = (
     _AGE,
 )
 
+_TEMPLATE = (
+    Column("Containers", "string", _containers_of("name"), wide=True),
+    Column("Images", "string", _containers_of("image"), wide=True),
+)
+_SELECTOR = Column("Selector", "string", _selector_of, wide=True)
+
 BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
     "namespaces": (_text("Status", "status", "phase"), _AGE),
     "nodes": (
@@ -260,7 +299,7 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
     "services": (
         _text("Type", "spec", "type"),
         _text("Cluster-IP", "spec", "clusterIP"),
-        Column("External-IP", "string", lambda _obj, _now: "<none>"),
+        Column("External-IP", "string", _external),
         Column("Port(s)", "string", _ports),
         _AGE,
     ),
@@ -269,13 +308,15 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
     "configmaps": (Column("Data", "integer", _data), _AGE),
     "secrets": (_text("Type", "type"), Column("Data", "integer", _data), _AGE),
     "endpoints": (Column("Endpoints", "string", _subsets), _AGE),
-    "deployments.apps": _SCALED,
-    "statefulsets.apps": (Column("Ready", "string", _ready_of), _AGE),
+    "deployments.apps": (*_SCALED, *_TEMPLATE, _SELECTOR),
+    "statefulsets.apps": (Column("Ready", "string", _ready_of), _AGE, *_TEMPLATE),
     "replicasets.apps": (
         _number("Desired", "spec", "replicas"),
         _number("Current", "status", "replicas"),
         _number("Ready", "status", "readyReplicas"),
         _AGE,
+        *_TEMPLATE,
+        _SELECTOR,
     ),
     "controllerrevisions.apps": (
         Column("Controller", "string", _owner),
@@ -288,6 +329,13 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
         _text("MinPods", "spec", "minReplicas", default="<unset>"),
         _number("MaxPods", "spec", "maxReplicas"),
         _number("Replicas", "status", "currentReplicas"),
+        _AGE,
+    ),
+    "ingresses.networking.k8s.io": (
+        _text("Class", "spec", "ingressClassName"),
+        Column("Hosts", "string", _hosts),
+        Column("Address", "string", _ingress_address),
+        Column("Ports", "string", lambda obj, _now: "80, 443" if at_path(obj, ("spec", "tls")) else "80"),
         _AGE,
     ),
     "leases.coordination.k8s.io": (_text("Holder", "spec", "holderIdentity"), _AGE),

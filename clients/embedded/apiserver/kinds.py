@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from clients.embedded.apiserver.errors import Cause
@@ -12,6 +13,7 @@ from clients.embedded.apiserver.objects import Json, at_path, encode
 from clients.embedded.apiserver.registry import Resource
 from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, RBAC, ROLE_BINDINGS, ROLES
 from clients.embedded.apiserver.schema import schema_fault
+from clients.embedded.apiserver.workload_rules import WORKLOADS, fill_workload, unchangeable
 
 __all__ = ["fill_kind_defaults", "kind_causes", "kind_prepare_create"]
 
@@ -35,13 +37,13 @@ def _pod(obj: Json) -> None:
         _pod_spec_defaults(obj["spec"])
 
 
-def _replicated(obj: Json) -> None:
+def _replicated(key: str, obj: Json) -> None:
     spec = obj.get("spec")
     if isinstance(spec, dict):
-        spec.setdefault("replicas", 1)
         inner = at_path(spec, ("template", "spec"))
         if isinstance(inner, dict):
             _pod_spec_defaults(inner)
+        fill_workload(key, spec)
 
 
 def _service(obj: Json) -> None:
@@ -69,9 +71,7 @@ def _binding(obj: Json) -> None:
 _DEFAULTS: dict[str, Callable[[Json], None]] = {
     "pods": _pod,
     "services": _service,
-    "deployments.apps": _replicated,
-    "statefulsets.apps": _replicated,
-    "replicasets.apps": _replicated,
+    **{key: partial(_replicated, key) for key in WORKLOADS},
     "horizontalpodautoscalers.autoscaling": fill_hpa,
     ROLE_BINDINGS: _binding,
     CLUSTER_ROLE_BINDINGS: _binding,
@@ -104,8 +104,8 @@ def kind_causes(definition: Resource, obj: Json, old: Json | None) -> list[Cause
     """What is wrong with an object of a built-in kind; ``old`` is its former self, or None."""
     if definition.key == "pods":
         return _containers(obj.get("spec"), "spec")
-    if definition.key in ("deployments.apps", "statefulsets.apps", "replicasets.apps"):
-        return _workload(obj)
+    if definition.key in WORKLOADS:
+        return _workload(obj) + unchangeable(definition.key, obj, old)
     if definition.key == "horizontalpodautoscalers.autoscaling":
         return hpa_causes(obj, old)
     if definition.key == "events":

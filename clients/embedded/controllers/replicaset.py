@@ -66,6 +66,8 @@ class ReplicaSets:
         self._recorder = Recorder(store, engine, "replicaset-controller")
         self._queue = WorkQueue(engine, self._sync)
         self._keys: dict[str, Key] = {}
+        self.pod_hooks: list[Callable[[Json], None]] = []
+        """Complete a pod before it is created, as mutating webhooks do."""
         self.emptied: list[Callable[[Key], None]] = []
         """Told when the last pod of a ReplicaSet is gone."""
         self._pods = OwnedPods(store, "ReplicaSet", self._pod_changed)
@@ -116,6 +118,8 @@ class ReplicaSets:
         for _ in range(min(missing, _BURST)):
             pod = pod_of(obj, pod_template(obj))
             pod["metadata"]["generateName"] = f"{obj['metadata']['name']}-"
+            for hook in self.pod_hooks:
+                hook(pod)
             made = self._store.create("pods", pod, manager=MANAGER)
             self._recorder.event(about, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}")
         if missing < 0:

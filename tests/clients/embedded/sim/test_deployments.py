@@ -88,6 +88,7 @@ def test_a_rollout_keeps_to_surge_and_unavailability_to_its_end(world: World) ->
     world.until(finished, step=0.05)
     assert most == 10
     assert least == 6
+    world.live(1)
     assert condition(status_of(world, DEPLOYMENTS), "Progressing")["reason"] == "NewReplicaSetAvailable"
     new_image(world, DEPLOYMENTS, "engine:1")
     world.until(lambda: sizes(world) == {2: 0, 3: 8})
