@@ -9,6 +9,7 @@ from msgspec import Struct
 from clients.clock import Clock
 from clients.embedded.adapters import Adapters
 from clients.embedded.apiserver.objects import Json
+from clients.embedded.controllers.cronhpa import CronHpaController
 from clients.embedded.controllers.deployment import Deployments
 from clients.embedded.controllers.endpoints import Endpoints
 from clients.embedded.controllers.hpa import PodAutoscaler
@@ -81,6 +82,7 @@ class Cluster:
         self.demand = Demand(self.pods, self.engine, self.options.seed)
         self.adapters = Adapters(self.pods, self.demand)
         self.autoscaler = PodAutoscaler(self.store, self.engine, self.pods, self.adapters)
+        self.cronhpa = CronHpaController(self.store, self.engine, self.options.seed)
         self.expiry = EventExpiry(self.store, self.engine)
 
     def namespaces(self, names: Sequence[str]) -> None:
@@ -102,6 +104,7 @@ class Cluster:
         self.endpoints.start()
         self.demand.start()
         self.autoscaler.start()
+        self.cronhpa.start()
 
     def run_for(self, seconds: float) -> None:
         """Lives through simulated seconds at once, without waiting."""
