@@ -26,11 +26,12 @@ from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
 from clients.serving.sources import SourceState
 from clients.serving.workload import Workload
-from tui.door import ContextView, DataError, EtaView, Mode, Right
+from tui.door import ContainerView, ContextView, DataError, EtaView, Mode, Right
 from tui.fleet import Fleet
 from tui.start import Start
 
 if TYPE_CHECKING:
+    from clients.kube.logs import Container
     from tui.line import Line
 
 __all__ = ["Data"]
@@ -265,6 +266,11 @@ class Data:
             return None
         return EtaView(*left, durations.samples(workload, workload.operation))
 
+    async def containers(self, key: WorkloadKey, namespace: str, pod: str) -> Sequence[ContainerView]:
+        """A pod's containers, the one that its logs are about first."""
+        found = await self._ask(lambda line: line.backend.containers(namespace, pod))
+        return tuple(ContainerView(one.name, _container_note(one)) for one in found)
+
     async def logs(
         self, key: WorkloadKey, namespace: str, pod: str, container: str | None, previous: bool = False
     ) -> AsyncIterator[str]:
@@ -351,3 +357,10 @@ class Data:
         except KubeError as error:
             raise DataError(error.message) from None
         self.recheck_rights()
+
+
+def _container_note(container: Container) -> str:
+    words = ["init"] if container.init else []
+    words += [plain(container.state)] if container.state else []
+    words += [f"{container.restarts} restarts"] if container.restarts else []
+    return ", ".join(words)

@@ -19,7 +19,7 @@ from clients.serving.operation import Operation
 from clients.serving.plans import ScalePlan
 from tui.fleet import FleetDelta, FleetView
 
-__all__ = ["ContextView", "DataError", "Door", "EtaView", "FleetDoor", "Mode", "Right"]
+__all__ = ["ContainerView", "ContextView", "DataError", "Door", "EtaView", "FleetDoor", "Mode", "Right"]
 
 
 class Mode(StrEnum):
@@ -61,6 +61,14 @@ class Right(Struct, frozen=True):
     allowed: bool | None
     missing: str | None = None
     """The missing right in words: ``patch modelservings in llm-prod``."""
+
+
+class ContainerView(Struct, frozen=True):
+    """One container of a pod."""
+
+    name: str
+    note: str = ""
+    """Plain: what it is and how it is: ``init, terminated: Error, 3 restarts``."""
 
 
 class DataError(Exception):
@@ -139,6 +147,10 @@ class Door(Protocol):
 
     async def right(self, verb: str, key: WorkloadKey) -> Right:
         """Whether I may, by access review, cached."""
+        ...
+
+    async def containers(self, key: WorkloadKey, namespace: str, pod: str) -> Sequence[ContainerView]:
+        """A pod's containers, the one that its logs are about first. Raises ``DataError``."""
         ...
 
     def logs(

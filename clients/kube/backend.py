@@ -357,6 +357,10 @@ class KubeBackend:
         """The last 200 lines, then what follows; raises KubeError."""
         return logs.tail(self._session, namespace, pod, container, previous=previous)
 
+    async def containers(self, namespace: str, pod: str) -> tuple[logs.Container, ...]:
+        """The pod's containers, the one that its logs are about first; raises KubeError."""
+        return await logs.containers(self._session, namespace, pod)
+
     async def close(self) -> None:
         """Ends connections."""
         await self._session.close()

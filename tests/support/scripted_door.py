@@ -18,7 +18,7 @@ from clients.serving.operation import Count, Operation
 from clients.serving.plans import Capacity, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
-from tui.door import ContextView, DataError, EtaView, Right
+from tui.door import ContainerView, ContextView, DataError, EtaView, Right
 from tui.fleet import FleetDelta, FleetView
 
 __all__ = ["ScriptedDoor", "ScriptedFleet", "live_source"]
@@ -105,6 +105,7 @@ class ScriptedDoor:
         self.slow_dry_runs: asyncio.Event | None = None
         self.dry_run_word = Guard("dry-run", Level.PASS, "the server accepts it")
         self.slow_send: asyncio.Event | None = None
+        self.members: tuple[ContainerView, ...] = (ContainerView("engine"),)
         self.lines: list[str] = ["first line", "second line"]
         self.error: str | None = None
         self.protected = False
@@ -161,11 +162,16 @@ class ScriptedDoor:
         self.asked.append(f"right {verb}")
         return self.rights.get(verb, Right(True))
 
+    async def containers(self, key: WorkloadKey, namespace: str, pod: str) -> tuple[ContainerView, ...]:
+        if self.error:
+            raise DataError(self.error)
+        return self.members
+
     async def logs(
         self, key: WorkloadKey, namespace: str, pod: str, container: str | None, previous: bool = False
     ) -> AsyncIterator[str]:
         self.asked.append(f"logs {namespace}/{pod} {container} {previous}")
-        if self.error and container is None:
+        if self.error:
             raise DataError(self.error)
         for line in self.lines:
             yield line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
 
 from textual import on
@@ -12,7 +11,7 @@ from textual.widget import Widget
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
 from tui.dialogs.choice import Choice, ChoiceDialog
-from tui.door import DataError
+from tui.door import ContainerView, DataError
 from tui.filter import Hidden, parse
 from tui.keys import Place
 from tui.live import Frame
@@ -26,8 +25,6 @@ from widgets.log_lines import LogLines
 __all__ = ["LogsScreen"]
 
 _KEPT = 10_000
-_CHOOSE = re.compile(r"choose one of:? \[([^\]]*)\]")
-"""How the API server answers when a pod has several containers and none was named."""
 
 
 class LogsScreen(GoingScreen):
@@ -42,6 +39,8 @@ class LogsScreen(GoingScreen):
         self.namespace = namespace
         self.pod = pod
         self.container: str | None = None
+        """The one that is read; ``None``: the server's choice."""
+        self._containers: tuple[ContainerView, ...] = ()
         self.previous = False
         self._lines: list[str] = []
         self._filter = parse("", ())
@@ -58,15 +57,31 @@ class LogsScreen(GoingScreen):
         """Begins to read when the screen is there; the stream itself brings the lines."""
         if not self._begun:
             self._begun = True
+            self.query_one(LogLines).say("reading which containers there are")
+            self.run_worker(self._begin(), group="logs", exclusive=True, exit_on_error=False)
+
+    async def _begin(self) -> None:
+        """Of several containers the one that the pod's logs are about; the others are offered."""
+        try:
+            found = await self.session.door.containers(self.key, self.namespace, self.pod)
+        except DataError:
+            found = ()  # The log itself may be readable, or says why it is not.
+        self._containers = tuple(found)
+        if self._containers:
+            self.container = self._containers[0].name
+        if self.drawable:
+            self.show_keys()
             self._restart()
 
     def _restart(self) -> None:
         self._lines.clear()
         self._hidden = 0
         self.query_one(LogLines).clear()
-        which = f" {self.container}" if self.container else ""
-        before = ", previous container" if self.previous else ""
-        self.query_one(Title).put(f"logs  {self.session.title(self.key)}  {self.pod}{which}{before}")
+        which = f"  {self.container}" if self.container else ""
+        others = len(self._containers) - 1
+        more = f" (1 of {others + 1} containers)" if others > 0 else ""
+        before = ", before its last restart" if self.previous else ""
+        self.query_one(Title).put(f"logs  {self.session.title(self.key)}  {self.pod}{which}{more}{before}")
         self.query_one(LogLines).say("reading the last 200 lines")
         self.run_worker(self._follow(), group="logs", exclusive=True, exit_on_error=False)
 
@@ -108,26 +123,32 @@ class LogsScreen(GoingScreen):
         self.query_one(FilterLine).result(self._filter, Hidden(self._hidden))
 
     def _ended(self, note: str) -> None:
-        names = _CHOOSE.search(note)
-        if names and self.container is None:
-            self._choose(names[1].split())
-        else:
-            self.query_one(LogLines).say(f"-- {plain(note, 300)}")
-
-    def _choose(self, names: list[str]) -> None:
-        choices = [Choice(name, name) for name in names]
-        self.app.push_screen(
-            ChoiceDialog(self.session, f"which container of {self.pod}?", choices), self._take
-        )
-
-    def _take(self, chosen: str | None) -> None:
-        if chosen is None:
-            self.query_one(LogLines).say("-- no container chosen; Esc goes back")
-        else:
-            self.container = chosen
-            self._restart()
+        self.query_one(LogLines).say(f"-- {plain(note, 300)}")
 
     # Keys
+
+    def why_not(self, action: str) -> str | None:
+        """A pod with one container offers no other."""
+        if action == "container" and len(self._containers) < 2:
+            return "the pod has no other container that is known"
+        return super().why_not(action)
+
+    def action_container(self) -> None:
+        """Another container of the pod."""
+        if not self.allow("container"):
+            return
+        choices = [
+            Choice(one.name, one.name, one.note, picked=one.name == self.container)
+            for one in self._containers
+        ]
+        at = next((index for index, choice in enumerate(choices) if choice.picked), 0)
+        dialog = ChoiceDialog(self.session, f"which container of {self.pod}?", choices, at=at)
+        self.app.push_screen(dialog, self._take)
+
+    def _take(self, chosen: str | None) -> None:
+        if chosen is not None and chosen != self.container:
+            self.container = chosen
+            self._restart()
 
     def action_previous(self) -> None:
         """The container before the last restart, or the present one again."""

@@ -13,7 +13,7 @@ from clients.serving.workload import PodView, Workload
 from tests.support import fleets
 from tests.support.console import console, until
 from tests.support.scripted_door import ScriptedDoor, live_source
-from tui.door import EtaView
+from tui.door import ContainerView, EtaView
 from tui.screens.fleet import FleetScreen
 from tui.screens.logs import LogsScreen
 from tui.screens.workload import WorkloadScreen
@@ -185,12 +185,12 @@ async def test_logs_of_one_pod_and_of_one_that_is_chosen(door: ScriptedDoor) -> 
     async with console(door) as seen:
         await seen.press("L")
         await seen.sees("first line", "second line", "the log ended here", "qwen-chat-0-prefill-0-0")
-        assert door.asked[-1] == "logs llm/qwen-chat-0-prefill-0-0 None False"
+        assert door.asked[-1] == "logs llm/qwen-chat-0-prefill-0-0 engine False"
         await seen.press("slash", *"first", "enter")
         await seen.sees("1 hidden")
         assert "second line" not in seen.text
         await seen.press("escape", "colon", *"previous", "enter")
-        await until(lambda: door.asked[-1] == "logs llm/qwen-chat-0-prefill-0-0 None True")
+        await until(lambda: door.asked[-1] == "logs llm/qwen-chat-0-prefill-0-0 engine True")
         await seen.press("escape")
         bad = pod("b-pod", None, Trouble(TroubleKind.FAILED, "OOMKilled", "x"))
         door.fleet.put(with_pods(fleets.workload("qwen-chat", 1), pod("a-pod"), bad))
@@ -199,21 +199,41 @@ async def test_logs_of_one_pod_and_of_one_that_is_chosen(door: ScriptedDoor) -> 
         await seen.sees("logs of which pod?", "OOMKilled  2 restarts")
         await seen.look()
         await seen.press("enter")
-        await until(lambda: door.asked[-1] == "logs llm/b-pod None False")
+        await until(lambda: door.asked[-1] == "logs llm/b-pod engine False")
 
 
-async def test_a_container_is_asked_for_where_there_are_several(door: ScriptedDoor) -> None:
+async def test_of_several_containers_the_pods_own_choice_is_read_and_the_others_are_offered(
+    door: ScriptedDoor,
+) -> None:
     door.fleet.put(with_pods(fleets.workload("qwen-chat", 1), pod("p")))
-    door.error = "a container name must be specified for pod p, choose one of: [engine sidecar]"
+    door.members = (ContainerView("engine", "running"), ContainerView("model", "init, terminated: Error"))
     async with console(door) as seen:
         await seen.press("L")
-        await seen.sees("which container of p?", "sidecar")
+        await seen.sees("first line", "p  engine (1 of 2 containers)", ":container another")
+        assert door.asked[-1] == "logs llm/p engine False"
+        await seen.press("colon", *"container", "enter")
+        await seen.sees("which container of p?", "init, terminated: Error")
         await seen.press("j")
         await seen.look()
         await seen.press("enter")
-        await until(lambda: door.asked[-1] == "logs llm/p sidecar False")
-        await seen.sees("first line")
+        await until(lambda: door.asked[-1] == "logs llm/p model False")
         assert isinstance(seen.app.screen, LogsScreen)
+
+
+async def test_a_single_container_offers_no_other_and_a_pod_that_cannot_be_read_says_why(
+    door: ScriptedDoor,
+) -> None:
+    door.fleet.put(with_pods(fleets.workload("qwen-chat", 1), pod("p")))
+    async with console(door) as seen:
+        await seen.press("L")
+        await seen.sees("first line", "p  engine")
+        await seen.press("colon", *"container", "enter")
+        await until(lambda: "no other container" in seen.said)
+        await seen.press("escape")
+        door.error = "forbidden: get pods/log in llm is missing"
+        await seen.press("L")
+        await seen.sees("-- forbidden: get pods/log in llm is missing")
+        assert door.asked[-1] == "logs llm/p None False"
 
 
 async def test_without_a_pod_there_is_no_log(door: ScriptedDoor) -> None:
@@ -233,14 +253,58 @@ async def test_events_of_the_workload_and_of_everything(door: ScriptedDoor) -> N
         await seen.sees("events  prod-eu / llm / qwen-chat", "G-1 running")
         assert "failing" not in seen.text
         door.fleet.put(
-            events=(Event(999.0, 999.0, "c0ffee", EventKind.OPERATION, QWEN, after="3>4", actor="ops"),)
+            events=(
+                Event(999.0, 999.0, "c0ffee", EventKind.OPERATION, QWEN, before="3", after="4", actor="ops"),
+            )
         )
         await seen.draw()
-        await seen.sees("3>4", "by ops")
+        await seen.sees("scale 3 > 4", "by ops")
         await seen.press("G", "g", "g", "pagedown", "pageup", "j", "k", "c")
-        assert "3>4" in seen.app.clipboard
+        assert "scale 3 > 4" in seen.app.clipboard
         await seen.press("escape")
         assert isinstance(seen.app.screen, WorkloadScreen)
+
+
+async def test_the_account_is_short_and_details_are_a_key_away(door: ScriptedDoor) -> None:
+    def part(at: float, name: str, before: str, after: str) -> Event:
+        place = ("qwen-chat-2", name[:-2], name)
+        return Event(at, at, "c0ffee", EventKind.PHASE, QWEN, *place, before=before, after=after)
+
+    group = Event(
+        995.0, 995.0, "c0ffee", EventKind.PHASE, QWEN, "qwen-chat-2", before="absent", after="creating"
+    )
+    door.fleet.put(
+        events=(
+            group,
+            part(995.0, "decode-0", "absent", "creating"),
+            part(995.0, "decode-1", "absent", "creating"),
+            part(998.0, "decode-1", "creating", "running"),
+            Event(
+                999.0,
+                999.0,
+                "c0ffee",
+                EventKind.SOURCE,
+                before="live",
+                after="stale",
+                detail={"source": "pods"},
+            ),
+        )
+    )
+    short = "G-2 creating: 1 of 2 role replicas running"
+    async with console(door) as seen:
+        await seen.press("e")
+        await seen.sees(short, "pods live > stale")
+        assert "decode-0" not in seen.text
+        await seen.press("enter")
+        await seen.sees(
+            "G-2 decode-1 creating > running", "G-2 decode-0 absent > creating", "G-2 absent > creating"
+        )
+        assert short not in seen.text
+        await seen.press("enter")
+        await seen.sees(short)
+        await seen.press("escape", "j", "k", "enter")
+        await seen.sees(short)
+        assert "decode-1 creating" not in seen.text
 
 
 async def test_hostile_strings_do_not_act(door: ScriptedDoor) -> None:
