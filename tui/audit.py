@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from clients.clock import Clock
 from clients.serving.backend import Result, Ticket
-from clients.serving.changes import ReplicasChange
+from clients.serving.changes import Change
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Count, Outcome, Prediction
 from clients.serving.plans import ScalePlan, Write
@@ -66,7 +66,7 @@ class Intent(Struct, frozen=True, tag="intent"):
     by: Author
     key: WorkloadKey
     uid: str
-    change: ReplicasChange
+    change: Change
     before: Count
     after: Count
     write: Write
@@ -76,6 +76,8 @@ class Intent(Struct, frozen=True, tag="intent"):
     prediction: Prediction | None = None
     generation: int | None = None
     """Of the object that the plan was made from."""
+    undo: Change | None = None
+    """What takes it back."""
     program: str = VERSION
     v: int = AUDIT_VERSION
 
@@ -171,6 +173,7 @@ class AuditLog:
             equivalent=plan.equivalent,
             prediction=plan.prediction,
             generation=plan.generation,
+            undo=plan.undo,
         )
         await self._write(intent)
         return intent

@@ -20,7 +20,7 @@ from clients.clock import Clock
 from clients.kube.config import ClusterConfig, ContextInfo, contexts, load
 from clients.kube.errors import KubeError
 from clients.serving.backend import Ticket
-from clients.serving.changes import ReplicasChange
+from clients.serving.changes import Change
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
@@ -221,7 +221,7 @@ class Data:
         line = self._line
         return line.scaling.mine() if line is not None else ()
 
-    async def plan(self, key: WorkloadKey, change: ReplicasChange) -> ScalePlan:
+    async def plan(self, key: WorkloadKey, change: Change) -> ScalePlan:
         """The plan with all guards but the server's dry run."""
         workload = self._workload(key)
         return await self._ask(lambda line: line.scaling.plan(workload, change))
@@ -234,7 +234,7 @@ class Data:
         """Audit log, dry run, the write, its answer. ``confirmed`` is what was typed. Never sent twice."""
         return await self._ask(lambda line: line.scaling.send(plan, typed=confirmed))
 
-    def undo(self, key: WorkloadKey) -> ReplicasChange | None:
+    def undo(self, key: WorkloadKey) -> Change | None:
         """The inverse of my last change to this workload."""
         line, workload = self._line, self.fleet.view().workloads.get(key)
         return line.scaling.undo(workload) if line is not None and workload is not None else None

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from clients.serving.backend import Ticket
-from clients.serving.changes import ReplicasChange
+from clients.serving.changes import Change
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
 from clients.serving.plans import ScalePlan
@@ -125,7 +125,7 @@ class Door(Protocol):
         """This machine's monotonic seconds."""
         ...
 
-    async def plan(self, key: WorkloadKey, change: ReplicasChange) -> ScalePlan:
+    async def plan(self, key: WorkloadKey, change: Change) -> ScalePlan:
         """The plan with all guards; a few ms. Raises ``DataError``."""
         ...
 
@@ -141,7 +141,7 @@ class Door(Protocol):
         """What remains of the workload's running operation; ``None``: no history or nothing running."""
         ...
 
-    def undo(self, key: WorkloadKey) -> ReplicasChange | None:
+    def undo(self, key: WorkloadKey) -> Change | None:
         """The inverse of my last change to this workload, if there was one."""
         ...
 

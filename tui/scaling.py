@@ -15,7 +15,7 @@ from msgspec import Struct
 from clients.kube.errors import KubeError
 from clients.serving.affected import count_of
 from clients.serving.backend import Backend, Result, Ticket
-from clients.serving.changes import Change, ReplicasChange, inverse
+from clients.serving.changes import Change, ObjectChange, Verb
 from clients.serving.confirm import ScaleInWord, accepts, confirmation
 from clients.serving.follow import ActorHint
 from clients.serving.guards import Confirmation, Guard, Level
@@ -100,6 +100,8 @@ class Scaling:
                 confirm_scale_in=self._policy.confirm_scale_in,
                 protected=self._policy.mode is ContextMode.PROTECTED,
                 guards=guards,
+                elsewhere=True,
+                deletes=isinstance(plan.change, ObjectChange) and plan.change.verb is Verb.DELETE,
             )
         return msgspec.structs.replace(plan, guards=guards, confirmation=asked)
 
@@ -179,13 +181,12 @@ class Scaling:
         """Reads what has been written to the log since, by this program or by another one."""
         self._audit.entries()
 
-    def undo(self, workload: Workload) -> ReplicasChange | None:
+    def undo(self, workload: Workload) -> Change | None:
         """The inverse of my last change to this workload; ``None`` if there was none."""
         last = self._audit.last_change(workload.uid, self._author.by)
         if last is None:
             return None
-        before = last.intent.before
-        return inverse(last.intent.change, before.groups, dict(before.roles))
+        return last.intent.undo
 
     def mine(self) -> tuple[Entry, ...]:
         """My changes in the log, oldest first."""

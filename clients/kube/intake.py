@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from clients.kube import decode, hpa, keda, kthena, kthena_policy
+from clients.kube import controller_decode, decode, hpa, keda, kserve, kthena, kthena_policy, lws, workloads
+from clients.kube.controller_rows import KeeperRow
 from clients.kube.feed import HasUid
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import ScalerRow
@@ -15,7 +16,30 @@ from clients.kube.shared_watches import ENDPOINT_SLICES, EVENTS, NODES, PODS
 from clients.kube.world import World
 from clients.serving.sources import SourceStatus
 
-__all__ = ["Intake", "Stream", "streams"]
+__all__ = ["KEEPERS", "Intake", "Stream", "streams"]
+
+KEEPERS = (
+    kserve.INFERENCE_SERVICES,
+    lws.LEADER_WORKER_SETS,
+    workloads.DEPLOYMENTS,
+    workloads.STATEFUL_SETS,
+    workloads.REPLICA_SETS,
+)
+"""Kinds that keep pods, beside ModelServings."""
+
+_KEEPER_DECODERS: tuple[Callable[[Any], KeeperRow], ...] = (
+    controller_decode.inference_service,
+    controller_decode.leader_worker_set,
+    controller_decode.deployment,
+    controller_decode.stateful_set,
+    controller_decode.replica_set,
+)
+
+
+def decoder_of(spec: ResourceSpec) -> Callable[[Any], KeeperRow]:
+    """How an object that keeps pods becomes a row."""
+    return _KEEPER_DECODERS[KEEPERS.index(spec)]
+
 
 Row = TypeVar("Row", bound=HasUid)
 
@@ -43,6 +67,10 @@ def streams(world: World) -> tuple[Stream, ...]:
     return (
         Stream(
             kthena.MODEL_SERVINGS, decode.model_serving, world.put_model_serving, world.drop_model_serving
+        ),
+        *(
+            Stream(spec, read, world.put_keeper, world.drop_keeper)
+            for spec, read in zip(KEEPERS, _KEEPER_DECODERS, strict=True)
         ),
         Stream(NODES, decode.node, world.put_node, world.drop_node),
         *scalers(hpa),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from msgspec.structs import replace
+
 from clients.kube import kserve, lws, workloads
 from clients.kube.controller_rows import (
     ControllerRow,
@@ -16,10 +18,11 @@ from clients.kube.controller_rows import (
     LeaderWorkerSetRow,
 )
 from clients.kube.driver_index import DriverIndex, Place
+from clients.kube.exposing import exposing
 from clients.kube.kthena_reasons import worst
-from clients.kube.kthena_workload import phase_and_cause, worst_of
+from clients.kube.kthena_workload import NO_PODS, exposure, phase_and_cause, worst_of
 from clients.kube.members import Asked, Member, Members
-from clients.kube.rows import EventRow, PodRow
+from clients.kube.rows import EndpointSliceRow, EventRow, PodRow
 from clients.serving.chain import Link, LinkKind
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import Trouble
@@ -46,6 +49,13 @@ class Keepers:
         """Pod uid → uid of the workload that it counts for."""
         self._members: dict[str, Members] = {}
         self._lost_nodes: set[str] = set()
+        self._slices: dict[str, EndpointSliceRow] = {}
+        self._in_front: dict[tuple[str, str], set[str]] = {}
+        """(namespace, pod) → uids of the EndpointSlices that hold it."""
+        self._named: dict[tuple[str, str], str] = {}
+        """(namespace, name) → uid of a pod."""
+        self.pods_seen = True
+        """Without pods nothing is known of groups: none are told."""
         self._workloads: dict[str, Workload] = {}
         self._wakes: dict[str, float] = {}
         self._dirty: set[str] = set()
@@ -124,6 +134,7 @@ class Keepers:
             return
         new = row.uid not in self._pods
         self._pods[row.uid] = row
+        self._named[(row.namespace, row.name)] = row.uid
         self._children.setdefault(row.owner.uid, set()).add(row.uid)
         self._place(row)
         if new:
@@ -135,6 +146,8 @@ class Keepers:
         known = self._pods.pop(row.uid, None)
         if known is None:
             return
+        if self._named.get((known.namespace, known.name)) == row.uid:
+            del self._named[(known.namespace, known.name)]
         if known.owner is not None:
             self._disown(known.owner.uid, row.uid)
         home = self._homes.pop(row.uid, None)
@@ -221,6 +234,8 @@ class Keepers:
 
     def put_node(self, name: str, *, reports: bool) -> None:
         """A node stops or begins to report."""
+        if reports == (name not in self._lost_nodes):
+            return
         (self._lost_nodes.discard if reports else self._lost_nodes.add)(name)
         for home, members in self._members.items():
             members.put_node(name, reports=reports)
@@ -233,6 +248,30 @@ class Keepers:
             if home is not None:
                 self._members[home].put_event(row)
                 self._dirty.add(home)
+
+    def put_endpoints(self, row: EndpointSliceRow) -> None:
+        """A new or changed EndpointSlice."""
+        self.drop_endpoints(row)
+        self._slices[row.uid] = row
+        for pod in row.pods:
+            self._in_front.setdefault((row.namespace, pod), set()).add(row.uid)
+            self._touch_pod(row.namespace, pod)
+
+    def drop_endpoints(self, row: EndpointSliceRow) -> None:
+        """An EndpointSlice that is gone."""
+        known = self._slices.pop(row.uid, None)
+        for pod in known.pods if known is not None else ():
+            kept = self._in_front.get((row.namespace, pod))
+            if kept is not None:
+                kept.discard(row.uid)
+                if not kept:
+                    del self._in_front[(row.namespace, pod)]
+            self._touch_pod(row.namespace, pod)
+
+    def _touch_pod(self, namespace: str, name: str) -> None:
+        home = self._homes.get(self._named.get((namespace, name), ""))
+        if home is not None:
+            self._dirty.add(home)
 
     def touch(self, places: Collection[Place]) -> None:
         """What drives these objects has changed."""
@@ -266,6 +305,19 @@ class Keepers:
         uid = self._at.get((key.kind, key.namespace or "", key.name))
         return self._objects.get(uid) if uid is not None else None
 
+    def reread(self, key: WorkloadKey, row: KeeperRow) -> Workload | None:
+        """The workload with the counts of an object read just now; ``None`` if it is another one.
+
+        A service's counts are those of its Deployments: they stay what they are known to be.
+        """
+        known = self._workloads.get(row.uid)
+        if known is None or known.key != key:
+            return None
+        desired = known.desired
+        if isinstance(row, ControllerRow | LeaderWorkerSetRow):
+            desired = row.replicas
+        return replace(known, desired=desired, generation=row.generation)
+
     def owned(self, uid: str) -> tuple[KeeperRow, ...]:
         """Every object below one, nearest first."""
         found: dict[str, KeeperRow] = {}
@@ -279,12 +331,38 @@ class Keepers:
                         found[child] = row
         return tuple(found.values())
 
+    @property
+    def refs(self) -> Iterator[ObjectRef]:
+        """Every workload."""
+        return (_ref(self._objects[uid]) for uid in self._workloads)
+
+    def deployments(self, uid: str) -> list[ControllerRow]:
+        """Every Deployment below an object."""
+        return _deployments(self.owned(uid))
+
     def links(self) -> Iterator[Link]:
-        """Who owns whom, of all that is known by name."""
+        """Who owns whom, of all that is known by name, and which Services stand in front of what."""
+        for pod in self._pods.values():
+            keeper = self._objects.get(pod.owner.uid) if pod.owner is not None else None
+            if keeper is not None:
+                yield Link(_ref(keeper), ObjectRef("", "Pod", pod.namespace, pod.name), LinkKind.OWNS)
+        for home, slices in self._exposed():
+            for item in slices:
+                yield from exposing(item, _ref(self._objects[home]))
         for row in self._objects.values():
             owner = self._objects.get(row.owner.uid) if row.owner is not None else None
             if owner is not None:
                 yield Link(_ref(owner), _ref(row), LinkKind.OWNS)
+
+    def _exposed(self) -> Iterator[tuple[str, tuple[EndpointSliceRow, ...]]]:
+        for home, members in self._members.items():
+            slices = self._slices_of(members)
+            if slices:
+                yield home, slices
+
+    def _slices_of(self, members: Members) -> tuple[EndpointSliceRow, ...]:
+        uids = {uid for pod in members.pods for uid in self._in_front.get((pod.namespace, pod.name), ())}
+        return tuple(self._slices[uid] for uid in sorted(uids))
 
     def due(self, now: float) -> bool:
         """Whether there is anything to derive or to report as gone."""
@@ -305,6 +383,8 @@ class Keepers:
                 continue
             before = self._workloads.get(uid)
             workload = self._derive(row, before, now)
+            if not self.pods_seen:
+                workload = replace(workload, groups=(), ready=None, trouble=NO_PODS)
             if workload != before:
                 self._workloads[uid] = workload
                 changed[workload.key] = workload
@@ -328,6 +408,7 @@ class Keepers:
             self._wakes[row.uid] = seen.wake
         phase, cause = phase_and_cause(seen.groups, asked.desired, ending=asked.ending)
         warnings = (f"{seen.lingering} failed or ended pods linger",) if seen.lingering else ()
+        inside, rotation = exposure(self._slices_of(members), row.namespace, frozenset())
         places = [(item.kind, item.namespace, item.name) for item in (row, *below)]
         return Workload(
             _key(self.cluster, row),
@@ -348,7 +429,8 @@ class Keepers:
             generation=row.generation,
             observed_generation=row.observed_generation,
             replicas_manager=_manager(row, below),
-            endpoint=row.url if isinstance(row, InferenceServiceRow) else None,
+            endpoint=(row.url if isinstance(row, InferenceServiceRow) else None) or inside,
+            in_rotation=rotation,
             gpus=seen.gpus,
             warnings=warnings,
             labels=tuple(sorted(row.labels.items())),

@@ -25,6 +25,7 @@ __all__ = [
     "component_of",
     "key",
     "member",
+    "shown_only",
     "trouble",
 ]
 
@@ -112,6 +113,11 @@ def trouble(row: InferenceServiceRow, before: Trouble | None, now: float) -> Tro
         return None
     since = before.since if before is not None and before.reason == found.reason else now
     return Trouble(found.kind, found.reason, found.message, since)
+
+
+def shown_only(row: InferenceServiceRow) -> str:
+    """Why a service that is not run in Standard mode is not changed here."""
+    return f"a {row.mode} InferenceService is shown only: any change of its bounds makes a new revision"
 
 
 def about(row: InferenceServiceRow) -> tuple[tuple[str, str], ...]:

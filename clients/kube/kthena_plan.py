@@ -26,7 +26,7 @@ from clients.kube.scale_guards import (
     right_guard,
     stale_guard,
 )
-from clients.serving.changes import ReplicasChange
+from clients.serving.changes import ReplicasChange, inverse
 from clients.serving.confirm import ScaleInWord, confirmation
 from clients.serving.cost import hourly
 from clients.serving.eta import Durations
@@ -135,6 +135,7 @@ def build(
         cost_before=hourly(pods[1], models, table),
         cost_after=hourly(held[1], models, table),
         generation=row.generation,
+        undo=inverse(change, before.groups, dict(before.roles)),
     )
 
 

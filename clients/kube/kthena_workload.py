@@ -7,15 +7,27 @@ from collections.abc import Iterable, Sequence
 from clients.kube.kthena_reasons import worst
 from clients.kube.rows import EndpointSliceRow, ModelServingRow
 from clients.serving.keys import ObjectRef
-from clients.serving.phase import Cause, Phase, Trouble
+from clients.serving.phase import Cause, Phase, Trouble, TroubleKind
 from clients.serving.workload import Capabilities, Group, RoleSpec
 
-__all__ = ["CAPABILITIES", "exposure", "owner_of", "phase_and_cause", "role_specs", "share", "worst_of"]
+__all__ = [
+    "CAPABILITIES",
+    "NO_PODS",
+    "exposure",
+    "owner_of",
+    "phase_and_cause",
+    "role_specs",
+    "share",
+    "worst_of",
+]
 
 CAPABILITIES = Capabilities(
     exact=True, bounds=False, to_zero=True, roles=True, ordered=True, ready_known=True, stop=False
 )
 """Of every ModelServing. Whether 0 is allowed under a role-wise rollout is a guard's business."""
+
+NO_PODS = Trouble(TroubleKind.BLOCKED, "NoRight", "no right to list pods: the state of its groups is unknown")
+"""Stands in for all that only pods tell."""
 
 
 def role_specs(row: ModelServingRow) -> tuple[RoleSpec, ...]:

@@ -30,14 +30,17 @@ def confirmation(
     confirm_scale_in: ScaleInWord = "yes",
     protected: bool = False,
     guards: Iterable[Guard] = (),
+    elsewhere: bool = False,
+    deletes: bool = False,
 ) -> Confirmation:
     """Nothing for no change; the name in a protected context; YES when what serves goes or capacity ends.
 
+    ``elsewhere``: something else than counts changes, such as bounds. ``deletes``: an object is deleted.
     ``confirm_scale_in="ok"`` lets an OK suffice while some capacity stays; going to zero is always YES.
     """
-    if before == after:
+    if before == after and not elsewhere:
         return Confirmation.NONE
-    if protected:
+    if protected or deletes:
         return Confirmation.NAME
     if goes_to_zero(before, after) or any(guard.level is Level.CONFIRM for guard in guards):
         return Confirmation.YES

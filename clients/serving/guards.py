@@ -23,7 +23,7 @@ class Guard(Struct, frozen=True):
 
     id: str
     """Stable: ``right``, ``read-only``, ``current``, ``dry-run``, ``webhook``, ``gang``, ``owner``,
-    ``driver``, ``overshoot``, ``gpus``, ``operation``, ``stale``.
+    ``driver``, ``overshoot``, ``gpus``, ``operation``, ``stale``, ``rules``, ``restart``.
     """
     level: Level
     reason: str

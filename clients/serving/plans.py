@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from clients.serving.changes import ReplicasChange
+from clients.serving.changes import Bounds, Change
 from clients.serving.guards import Confirmation, Guard, Level
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Count, Prediction
 
 __all__ = ["Capacity", "Eta", "Money", "ScalePlan", "Step", "StepKind", "Write"]
@@ -79,7 +79,7 @@ class ScalePlan(Struct, frozen=True):
 
     key: WorkloadKey
     uid: str
-    change: ReplicasChange
+    change: Change
     before: Count
     after: Count
     steps: tuple[Step, ...]
@@ -102,6 +102,14 @@ class ScalePlan(Struct, frozen=True):
     cost_after: Money | None = None
     generation: int | None = None
     """Of the object the plan was made from."""
+    target: ObjectRef | None = None
+    """The object that is written, where it is not the workload itself: its HPA, the Deployment behind it."""
+    bounds_before: Bounds | None = None
+    bounds_after: Bounds | None = None
+    notes: tuple[str, ...] = ()
+    """What follows from it, in words: when it bites, that pods are made anew."""
+    undo: Change | None = None
+    """What takes it back."""
 
     @property
     def level(self) -> Level:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 from clients.serving.backend import GpuTotals, Result, Ticket
-from clients.serving.changes import ReplicasChange
+from clients.serving.changes import Change, ReplicasChange
 from clients.serving.confirm import confirmation
 from clients.serving.events import Event
 from clients.serving.guards import Confirmation, Guard, Level
@@ -98,7 +98,7 @@ class ScriptedDoor:
         self.guards: tuple[Guard, ...] = ()
         self.ticket: Result = Result.ACCEPTED
         self.ticket_message = ""
-        self.undoable: dict[WorkloadKey, ReplicasChange] = {}
+        self.undoable: dict[WorkloadKey, Change] = {}
         self.rights: dict[str, Right] = {}
         self.etas: dict[WorkloadKey, EtaView] = {}
         self.slow_plans: asyncio.Event | None = None
@@ -131,7 +131,8 @@ class ScriptedDoor:
     async def stop(self) -> None:
         self.asked.append("stop")
 
-    async def plan(self, key: WorkloadKey, change: ReplicasChange) -> ScalePlan:
+    async def plan(self, key: WorkloadKey, change: Change) -> ScalePlan:
+        assert isinstance(change, ReplicasChange)
         self.asked.append("plan")
         if self.slow_plans:
             await self.slow_plans.wait()
@@ -155,7 +156,7 @@ class ScriptedDoor:
     def eta(self, key: WorkloadKey) -> EtaView | None:
         return self.etas.get(key)
 
-    def undo(self, key: WorkloadKey) -> ReplicasChange | None:
+    def undo(self, key: WorkloadKey) -> Change | None:
         return self.undoable.get(key)
 
     async def right(self, verb: str, key: WorkloadKey) -> Right:

@@ -12,7 +12,7 @@ import pytest
 from clients.clock import SystemClock
 from clients.kube.errors import ErrorKind, KubeError
 from clients.serving.backend import Result, Sink, Ticket
-from clients.serving.changes import Change, ReplicasChange
+from clients.serving.changes import Change, ReplicasChange, inverse
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Count, Operation, Outcome
@@ -88,6 +88,7 @@ class ScriptedBackend:
         raise NotImplementedError
 
     async def plan(self, workload: Workload, change: Change) -> ScalePlan:
+        assert isinstance(change, ReplicasChange)
         before, after = count(workload.desired), count(change.groups)
         down = (change.groups or 0) < (workload.desired or 0)
         kind = StepKind.DELETE if down else StepKind.CREATE
@@ -109,6 +110,7 @@ class ScriptedBackend:
             equivalent="",
             confirmation=Confirmation.OK,
             generation=workload.generation,
+            undo=inverse(change, workload.desired, {}),
         )
 
     async def dry_run(self, plan: ScalePlan) -> ScalePlan:

@@ -119,7 +119,7 @@ class ActingScreen(ConsoleScreen):
             return
         target = self.target()
         change = self.session.door.undo(target.workload.key) if target else None
-        if change:
+        if isinstance(change, ReplicasChange):
             self.open_scale(change=change)
 
     def open_scale(self, *, step: int = 0, change: ReplicasChange | None = None) -> None:
