@@ -23,7 +23,7 @@ from clients.serving.follow import DEFAULT_LIMIT, ActorHint, follow
 from clients.serving.keys import WorkloadKey
 from clients.serving.marks import stamp
 from clients.serving.operation import Operation
-from clients.serving.sources import SourceStatus
+from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
 
 __all__ = ["Fleet", "FleetDelta", "FleetView"]
@@ -140,7 +140,8 @@ class Fleet:
                 continue
             workloads[key] = workload
             new = before is None and self._is_new(workload)
-            told += differences(before, workload, self._now(key.cluster), seen_at, ended=ended, new=new)
+            found = differences(before, workload, self._now(key.cluster), seen_at, ended=ended, new=new)
+            told += self._without_first_drivers(key.cluster, found)
         for key in removed:
             before = workloads.pop(key, None)
             if before is None:
@@ -222,6 +223,17 @@ class Fleet:
     def _look_begins(self, cluster: str) -> None:
         if cluster not in self._since:
             self._since[cluster] = self._now(cluster)
+
+    def _without_first_drivers(self, cluster: str, events: list[Event]) -> list[Event]:
+        """A driver that comes while its source is still read for the first time was there before."""
+        reading = any(
+            status.state is SourceState.SYNCING and status.cluster == cluster
+            for statuses in self._sources.values()
+            for status in statuses
+        )
+        if not reading:
+            return events
+        return [event for event in events if event.kind is not EventKind.DRIVER or event.before is not None]
 
     def _is_new(self, workload: Workload) -> bool:
         """Whether it was made since its cluster was first seen; creation times are whole seconds."""

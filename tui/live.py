@@ -6,9 +6,11 @@ One ``pull`` a data tick. It hands on only what changed, so that a tick costs wh
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from msgspec import Struct
 
+from clients.serving.digest import digest
 from clients.serving.events import Event
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
@@ -116,15 +118,16 @@ class Live:
         remaining = self.door.eta(key) if key in self._running else None
         return Eta(remaining.low, remaining.high, remaining.samples) if remaining else None
 
-    def events(self, key: WorkloadKey | None, limit: int = 5_000) -> tuple[Event, ...]:
-        """The newest events first, of one workload or of all."""
-        found: list[Event] = []
-        for event in reversed(self.view.events):
-            if key is None or event.key == key:
-                found.append(event)
-                if len(found) == limit:
-                    break
-        return tuple(found)
+    def events(self, key: WorkloadKey | None) -> tuple[Event, ...]:
+        """All that are kept, newest first, of one workload or of all."""
+        return tuple(self._about(key))
+
+    def account(self, key: WorkloadKey, limit: int) -> tuple[Event, ...]:
+        """What happened to a workload, in short, newest first."""
+        return digest(self._about(key), limit)
+
+    def _about(self, key: WorkloadKey | None) -> Iterator[Event]:
+        return (event for event in reversed(self.view.events) if key is None or event.key == key)
 
     def lanes(self, key: WorkloadKey) -> tuple[LaneSample, ...]:
         """How many groups were wanted and ready since the console looks, oldest first."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from textual.strip import Strip
 
-from clients.serving.events import Event, EventKind
+from clients.serving.events import Event
+from clients.serving.telling import told
 from widgets.cells import age, clock_time, shown
 from widgets.lines import Line, LineWidget, Piece, strip
 from widgets.records import LaneSample, TimeView
 from widgets.theme import Look
-from widgets.words import item_label
 
 __all__ = ["LANES", "TimeLine", "event_line"]
 
 LANES = 5
 """Lines of the graph: four of values and one of times."""
+
+_REACHES = (20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 420.0, 600.0, 840.0, 1200.0)
+"""Seconds; each at most two thirds more than the one before, so that little is empty after a step."""
 
 
 class TimeLine(LineWidget):
@@ -22,10 +25,11 @@ class TimeLine(LineWidget):
 
     _view = TimeView(())
     _now = 0.0
+    _detailed = False
 
-    def show(self, view: TimeView, now: float) -> None:
-        """Draws the view; ``now`` is cluster time, where the lanes end."""
-        self._view, self._now = view, now
+    def show(self, view: TimeView, now: float, *, detailed: bool = False) -> None:
+        """Draws the view; ``now`` is cluster time, where the lanes end. ``detailed`` says all of an event."""
+        self._view, self._now, self._detailed = view, now, detailed
         self.pinned = LANES if view.lanes else 0
         self.update_rows()
 
@@ -35,7 +39,7 @@ class TimeLine(LineWidget):
         lanes = _lanes(view, self._now, self.size.width, self.look) if view.lanes else []
         if not view.events:
             return [*lanes, None]
-        return [*lanes, *((event, view.utc_offset, view.named) for event in view.events)]
+        return [*lanes, *((event, view.utc_offset, view.named, self._detailed) for event in view.events)]
 
     def draw_row(self, row: int, cells: int) -> Strip:
         """A line of the graph, or an event."""
@@ -46,52 +50,32 @@ class TimeLine(LineWidget):
         if key is None:
             return strip(((" nothing happened yet", self.look.styles.dim),), cells, self.look)
         event = self._view.events[row - self.pinned]
-        return strip(event_line(event, self._view, self.look), cells, self.look)
+        line = event_line(event, self._view, self.look, detailed=self._detailed)
+        return strip(line, cells, self.look)
 
 
-def event_line(event: Event, view: TimeView, look: Look) -> Line:
-    """``14:05:31 G-3 decode-0 creating > running  by ops  reason``."""
+def event_line(event: Event, view: TimeView, look: Look, *, detailed: bool = False) -> Line:
+    """``14:05:31 G-3 creating: 3 of 5 role replicas running``, ``14:05:02 scale 2 > 4 begun  by ops``."""
     styles = look.styles
+    words = told(event, detailed=detailed)
     pieces: list[Piece] = [(f" {clock_time(event.at, view.utc_offset)} ", styles.dim)]
     owner = "" if event.key is None else event.key.name
-    if owner and view.named:
-        pieces.append((shown(owner, 60) + " ", styles.strong))
-    where = " ".join(
-        part
-        for part in (
-            item_label(event.group, owner) if event.group else "",
-            shown(event.replica or event.role or "", 60),
-        )
-        if part
-    )
-    if where:
-        pieces.append((where + " ", styles.strong))
-    bad = event.kind is EventKind.TROUBLE and event.after is not None
-    change = _change(event)
-    if event.kind not in (EventKind.PHASE, EventKind.TROUBLE):
-        pieces.append((f"{event.kind} ", styles.dim))
-    pieces.append((change, styles.alarm if bad else styles.normal))
-    if event.actor:
-        pieces.append((f"  by {shown(event.actor, 60)}", styles.dim))
-    if event.reason:
-        pieces.append((f"  {shown(event.reason, 300)}", styles.dim if not bad else styles.normal))
+    for place in (shown(owner, 60) if view.named else "", words.where):
+        if place:
+            pieces.append((f"{place} ", styles.strong))
+    pieces.append((words.what, styles.alarm if words.bad else styles.normal))
+    if words.who:
+        pieces.append((f"  by {words.who}", styles.dim))
+    if words.why:
+        pieces.append((f"  {words.why}", styles.normal if words.bad else styles.dim))
     return tuple(pieces)
-
-
-def _change(event: Event) -> str:
-    before = None if event.before is None else shown(event.before, 120)
-    after = None if event.after is None else shown(event.after, 120)
-    if event.kind is EventKind.TROUBLE and after is None:
-        return f"{before} is over" if before else "trouble is over"
-    if before is not None and after is not None:
-        return f"{before} > {after}"
-    return after or before or ""
 
 
 def _lanes(view: TimeView, now: float, cells: int, look: Look) -> list[Line]:
     """Four lines of columns, each column a slice of time; then a line that says which time it is."""
     room = max(1, cells - 6)
-    samples = _columns(view.lanes, now - view.span, now, room)
+    reach = _reach(view, now)
+    samples = _columns(view.lanes, now - reach, now, room)
     top = max((max(wanted or 0, ready or 0) for wanted, ready in samples), default=0)
     styles, glyphs = look.styles, look.glyphs
     height = LANES - 1
@@ -112,7 +96,7 @@ def _lanes(view: TimeView, now: float, cells: int, look: Look) -> list[Line]:
                 text.append((sign, style))
         label = str(top) if level == height else ""
         lines.append(((f"{label:>4} ", styles.dim), *text))
-    span = f"-{age(view.span)}"
+    span = f"-{age(reach)}"
     legend = f"{glyphs.lane_ready} ready {glyphs.lane_wanted} wanted"
     gap = max(1, (room - len(span) - len(legend) - 3) // 2)
     lines.append(
@@ -124,6 +108,12 @@ def _lanes(view: TimeView, now: float, cells: int, look: Look) -> list[Line]:
         )
     )
     return lines
+
+
+def _reach(view: TimeView, now: float) -> float:
+    """How far back the lanes go: a round time that holds all that was seen, so that a young graph is full."""
+    seen = now - view.lanes[0].at if view.lanes else 0.0
+    return next((reach for reach in _REACHES if seen <= reach < view.span), view.span)
 
 
 def _columns(

@@ -60,7 +60,9 @@ def fleet_of_five() -> ScriptedDoor:
         totals=GpuTotals(128, 104, 24),
         events=(
             msgspec.structs.replace(event, before="queued", after="creating", reason="scale"),
-            msgspec.structs.replace(event, kind=EventKind.OPERATION, group=None, after="3>5", actor="ops"),
+            msgspec.structs.replace(
+                event, kind=EventKind.OPERATION, group=None, before="3", after="5", actor="ops"
+            ),
         ),
     )
     door.etas[fleets.key("qwen-chat")] = EtaView(95.0, 105.0, 20)

@@ -6,11 +6,11 @@ from clients.serving.backend import GpuTotals
 from clients.serving.eta import Durations
 from clients.serving.events import EventKind
 from clients.serving.follow import ActorHint
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Count, Operation, Outcome
 from clients.serving.phase import ControllerState, Mark, Phase
 from clients.serving.sources import SourceState, SourceStatus
-from clients.serving.workload import Group, Workload
+from clients.serving.workload import Driver, Group, Workload
 from tui.fleet import Fleet
 
 KEY = WorkloadKey("c1", "kthena", "llm", "ModelServing", "chat")
@@ -118,6 +118,21 @@ def test_what_is_made_after_the_first_look_is_news_and_what_only_appears_is_not(
         (EventKind.PHASE, "running", "absent"),
         (EventKind.PHASE, "absent", "creating"),
     ]
+
+
+def test_drivers_that_are_still_being_read_for_the_first_time_are_no_news() -> None:
+    fleet, _ = fleet_of(chat(1, group(0)))
+    ref = ObjectRef("autoscaling", "HorizontalPodAutoscaler", "llm", "x")
+    hpa, wider = Driver("HPA", ref, None, 2, 8), Driver("HPA", ref, None, 2, 9)
+    fleet.sources("prod", [status(SourceState.SYNCING)])
+    fleet.publish({KEY: chat(1, group(0), drivers=(hpa,))}, ())
+    assert fleet.view().events == ()
+    fleet.publish({KEY: chat(1, group(0), drivers=(wider,))}, ())
+    assert [one.after for one in fleet.view().events] == ["2-9"]
+    fleet.sources("prod", [status(SourceState.LIVE)])
+    fleet.publish({KEY: chat(1, group(0))}, ())
+    fleet.publish({KEY: chat(1, group(0), drivers=(hpa,))}, ())
+    assert [(one.before, one.after) for one in fleet.view().events[-2:]] == [("2-9", None), (None, "2-8")]
 
 
 def test_the_first_workload_of_a_cluster_that_was_empty_is_news() -> None:

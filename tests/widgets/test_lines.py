@@ -8,7 +8,6 @@ from rich.style import Style
 
 from clients.serving.backend import GpuTotals
 from clients.serving.changes import ReplicasChange
-from clients.serving.events import Event, EventKind
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.operation import Count, Outcome, Prediction
 from clients.serving.phase import Phase
@@ -23,9 +22,8 @@ from widgets.log_lines import LogLines
 from widgets.needs_you import NeedsYou
 from widgets.operation_strip import OperationStrip
 from widgets.plan_view import PlanView
-from widgets.records import Check, KeyHint, LaneSample, Need, PlanShown, StatusView, StripView, TimeView
+from widgets.records import Check, KeyHint, Need, PlanShown, StatusView, StripView
 from widgets.status_line import StatusLine
-from widgets.timeline import LANES, TimeLine
 from widgets.words import progress
 
 
@@ -348,37 +346,6 @@ async def test_the_prompt_asks_for_what_has_to_be_typed(confirmation: Confirmati
     busy = await _planned(PlanShown(_plan(confirmation=confirmation), busy="asking the server"))
     assert "asking the server" in busy
     assert not any(words in line for line in busy)
-
-
-# Time line
-
-
-async def test_events_stand_below_lanes_newest_first() -> None:
-    widget = TimeLine()
-    events = (
-        Event(50731.0, 0, "c", EventKind.PHASE, key("q"), "q-3", "decode", "decode-0", "creating", "running"),
-        Event(
-            50700.0, 0, "c", EventKind.TROUBLE, key("q"), "q-1", None, None, None, "failed", None, "OOMKilled"
-        ),
-        Event(50690.0, 0, "c", EventKind.DESIRED, key("q"), None, None, None, "2", "4", "ops"),
-    )
-    samples = tuple(
-        LaneSample(49000.0 + 60 * at, 4 if at > 10 else 2, 4 if at > 20 else 2) for at in range(29)
-    )
-    async with staged(widget, 80, 12):
-        widget.show(TimeView(events, samples), 50740.0)
-        drawn = lines(widget)
-        assert drawn[0].startswith("   4 ")
-        assert drawn[LANES - 1].rstrip().endswith("now")
-        assert drawn[LANES].strip() == "14:05:31 q G-3 decode-0 creating > running"
-        assert drawn[LANES + 1].strip() == "14:05:00 q G-1 failed  OOMKilled"
-        assert drawn[LANES + 2].strip() == "14:04:50 q desired 2 > 4  by ops"
-        top = drawn[0][5:]
-        assert top.index("⠒") < top.index("⣿"), "wanted before it was ready"
-        widget.show(TimeView(events, utc_offset=3600.0, named=False), 50740.0)
-        assert lines(widget)[0].strip() == "15:05:31 G-3 decode-0 creating > running"
-        widget.show(TimeView(()), 50740.0)
-        assert "nothing happened yet" in lines(widget)[0]
 
 
 # Logs

@@ -8,6 +8,7 @@ import msgspec
 
 from clients.serving.events import Event, EventKind
 from clients.serving.plain import plain
+from clients.serving.telling import told
 from tui.moments import moment, rfc3339
 
 __all__ = ["event_json", "event_line"]
@@ -38,19 +39,13 @@ def event_json(event: Event) -> dict[str, Any]:
 
 
 def event_line(event: Event) -> str:
-    """``time object place: kind from -> to by actor: reason``; what there is not is left out."""
-    parts = [rfc3339(event.at, whole=True)]
-    if event.key is not None:
-        parts.append(str(event.key))
-    source = event.detail.get("source") if event.kind is EventKind.SOURCE else None
-    place = "/".join(str(part) for part in (source, event.group, event.replica or event.role) if part)
-    if place:
-        parts.append(place)
-    parts.append(str(event.kind))
-    change = " -> ".join(value for value in (event.before, event.after) if value is not None)
-    if change:
-        parts.append(change)
-    if event.actor:
-        parts.append(f"by {event.actor}")
-    line = " ".join(parts)
-    return plain(f"{line}: {event.reason}" if event.reason else line, _MESSAGE)
+    """``time object place what by who: why``; what there is not is left out."""
+    words = told(event, detailed=True)
+    place = "/".join(part for part in (event.group, event.replica or event.role) if part)
+    if event.kind in (EventKind.SOURCE, EventKind.DRIVER):
+        place = words.where
+    parts = [rfc3339(event.at, whole=True), str(event.key or ""), place, words.what]
+    if words.who:
+        parts.append(f"by {words.who}")
+    line = " ".join(part for part in parts if part)
+    return plain(f"{line}: {words.why}" if words.why else line, _MESSAGE)

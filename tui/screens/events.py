@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
-from clients.serving.events import Event
+from clients.serving.digest import digest
+from clients.serving.events import Event, EventKind
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
+from clients.serving.telling import where
 from tui.filter import Hidden, parse
 from tui.keys import Place
 from tui.live import Frame
@@ -27,7 +29,7 @@ _COLUMNS = ("name", "ns", "kind", "group", "role", "actor", "reason", "to")
 
 
 class EventsScreen(GoingScreen):
-    """Newest first, under the lanes of the workload where it is about one."""
+    """A short account, newest first, under the lanes of the workload where it is about one."""
 
     place = Place.EVENTS
     BINDINGS = bindings(Place.EVENTS)
@@ -36,6 +38,7 @@ class EventsScreen(GoingScreen):
         super().__init__(session)
         self.key = key
         self._events: tuple[Event, ...] = ()
+        self._detailed = False
         self._filter = parse("", _COLUMNS)
 
     def body(self) -> Iterable[Widget]:
@@ -53,15 +56,18 @@ class EventsScreen(GoingScreen):
             self._show()
 
     def _show(self) -> None:
-        shown = tuple(event for event in self._events if self._filter.matches(_cells(event)))
+        matching = tuple(event for event in self._events if self._filter.matches(_cells(event)))
+        shown = self._told(matching)
+        everything = shown if len(matching) == len(self._events) else self._told(self._events)
         lanes = self.session.live.lanes(self.key) if self.key else ()
         view = TimeView(shown, lanes, utc_offset=self.session.options.utc_offset, named=self.key is None)
-        self.query_one(TimeLine).show(view, self.session.door.now())
-        hidden = len(self._events) - len(shown)
-        failing = sum(1 for event in self._events if event.kind == "trouble") - sum(
-            1 for event in shown if event.kind == "trouble"
-        )
-        self.query_one(FilterLine).result(self._filter, Hidden(hidden, failing if hidden else 0))
+        self.query_one(TimeLine).show(view, self.session.door.now(), detailed=self._detailed)
+        hidden = len(everything) - len(shown)
+        failing = _troubles(everything) - _troubles(shown) if hidden else 0
+        self.query_one(FilterLine).result(self._filter, Hidden(hidden, failing))
+
+    def _told(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        return events if self._detailed else digest(events)
 
     # Keys
 
@@ -84,6 +90,13 @@ class EventsScreen(GoingScreen):
         """The oldest that is kept."""
         line = self.query_one(TimeLine)
         line.scroll_rows(line.row_count)
+
+    def action_open(self) -> None:
+        """Every event with all that is known of it, or the short account again."""
+        self._detailed = not self._detailed
+        self.to_top()
+        self._show()
+        self.say("every event, with all that is known of it" if self._detailed else "the short account")
 
     def action_filter(self) -> None:
         """Only events that match."""
@@ -108,10 +121,14 @@ class EventsScreen(GoingScreen):
         self.say("copied what is to be seen")
 
 
+def _troubles(events: tuple[Event, ...]) -> int:
+    return sum(event.kind is EventKind.TROUBLE for event in events)
+
+
 def _cells(event: Event) -> dict[str, str]:
     key = event.key
     return {
-        "name": plain(key.name) if key else "",
+        "name": plain(key.name) if key else where(event),
         "ns": (key.namespace or "") if key else "",
         "kind": str(event.kind),
         "group": event.group or "",

@@ -83,7 +83,7 @@ class WorkloadScreen(ActingScreen):
                 self.grid.show(live.grid(self._last), door.now(), door.monotonic())
                 self._say_cell()
         if frame.whole or any(event.key == self.key for event in frame.events):
-            self._events = live.events(self.key, _EVENTS)
+            self._events = live.account(self.key, _EVENTS)
             self._show_time()
         elif frame.beat and self.query_one(TimeLine).pinned:
             self._show_time()

@@ -130,6 +130,14 @@ def test_plain_is_the_fleet_once_and_then_its_events(watching: Callable[..., Lin
     assert lines.all[0].split()[:3] == ["NAME", "KIND", "READY"]
 
 
+def test_what_is_there_already_is_no_news(watching: Callable[..., Lines]) -> None:
+    lines = watching("watch", "-o", "jsonl", "-A")
+    lines.is_watching("12 workloads")
+    told = [json.loads(line) for line in lines.all]
+    assert [event["key"]["name"] for event in told if event["from"] == "absent"] == []
+    assert {event["kind"] for event in told} <= {"source", "operation", "trouble"}
+
+
 def test_a_name_that_is_not_there_ends_it(shell: Shell) -> None:
     assert shell.run("watch", "no-such", code=4).stderr == "servegrid: no-such: not found\n"
 
@@ -141,9 +149,9 @@ def test_a_server_that_goes_and_comes_does_not_end_it(
     lines = watching_in(Shell(tmp_path / "home", first.kubeconfig), "watch")
     lines.is_watching("0 workloads")
     first.end()
-    lines.wait(lambda line: "pods source live -> stale" in line, "the cut")
+    lines.wait(lambda line: "pods live > stale" in line, "the cut")
     clusters("--scenario", "empty", "--port", first.server.rpartition(":")[2])
-    lines.wait(lambda line: "pods source stale -> live" in line, "it to be live again")
+    lines.wait(lambda line: "pods stale > live" in line, "it to be live again")
     assert lines.process.poll() is None
     lines.process.send_signal(signal.SIGTERM)
     assert lines.process.wait(10) == 130
