@@ -10,17 +10,17 @@ from typing import Any
 import msgspec
 
 from clients.clock import Clock, ClusterClock
-from clients.kube import decode, kthena, logs
+from clients.kube import decode, kthena, logs, workloads
 from clients.kube.access import Access
 from clients.kube.config import ClusterConfig
 from clients.kube.discovery import kthena_schema
 from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.heartbeat import Heartbeat, Pulse
-from clients.kube.intake import Intake, streams
-from clients.kube.kthena_order import from_schema, rule_for
-from clients.kube.kthena_plan import build
+from clients.kube.intake import KEEPERS, Intake, decoder_of, streams
+from clients.kube.kthena_order import from_schema
 from clients.kube.objects import read_object
-from clients.kube.plan_parts import Asker, ChangeError
+from clients.kube.plan_parts import Asker
+from clients.kube.planner import SPECS, Planner
 from clients.kube.reflector import Reflector, Timing
 from clients.kube.scale_guards import Rights
 from clients.kube.session import Session
@@ -68,14 +68,22 @@ class KubeBackend:
         self._clock = clock
         self._namespaces = namespaces
         self._order = order
-        self._prices = prices
-        self._durations = durations
-        self._asker = asker
         self._timing = timing
         self._detected: str | None = None
         self._access = Access(session)
         self._writes = Writes(session, self._access)
-        self._world = World(session.cluster, order=self.version_of)
+        self._planner = Planner(
+            session,
+            self._access,
+            self._writes,
+            session.clock,
+            order=order,
+            version_of=self.version_of,
+            prices=prices,
+            durations=durations,
+            asker=asker,
+        )
+        self._world = World(session.cluster, order=self.version_of, shown=workloads.serves)
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._intakes: dict[str, Intake[Any]] = {}
         self._pulse: Pulse | None = None
@@ -180,7 +188,7 @@ class KubeBackend:
                 return
 
     def _start_streams(self, tasks: list[asyncio.Task[None]]) -> None:
-        self._world = World(self._session.cluster, order=self.version_of)
+        self._world = World(self._session.cluster, order=self.version_of, shown=workloads.serves)
         gate = asyncio.Semaphore(_LISTS_AT_ONCE)
         for stream in streams(self._world):
             intake: Intake[Any] = Intake(stream.put, stream.drop, self._touched.set)
@@ -259,10 +267,9 @@ class KubeBackend:
 
     def _ready(self) -> bool:
         """Whether what is derived would be true: a ModelServing without its pods would look half made."""
-        if not self._reflectors or not all(
-            self._intakes[name].synced or self._reflectors[name].status.state in _TOLD for name in _NEEDED
-        ):
+        if not self._reflectors or not all(map(self._told, _NEEDED)):
             return False
+        self._world.keepers_seen = all(self._told(spec.source) for spec in KEEPERS)
         ledger = self._world.ledger
         pods, nodes = self._reflectors[PODS.source], self._reflectors[NODES.source]
         ledger.pods_seen = pods.whole and self._intakes[PODS.source].synced
@@ -270,12 +277,15 @@ class KubeBackend:
         self._world.pods_seen = self._intakes[PODS.source].synced
         return True
 
+    def _told(self, source: str) -> bool:
+        """Whether a source has told all it has, or never will."""
+        return self._intakes[source].synced or self._reflectors[source].status.state in _TOLD
+
     # -- changing
 
     async def rights(self, key: WorkloadKey) -> Rights:
         """Whether this user may change the workload's counts."""
-        spec = kthena.MODEL_SERVINGS
-        return await self._writes.rights(spec.group, spec.plural, key.namespace or "", key.name)
+        return await self._planner.rights(key)
 
     def forget_rights(self) -> None:
         """The next question about a right goes to the server; what waits is tried now."""
@@ -288,29 +298,7 @@ class KubeBackend:
 
         Raises KubeError: the object is gone, or has no role of that name.
         """
-        key = workload.key
-        row = self._world.model_serving(key.namespace or "", key.name)
-        if row is None or row.uid != workload.uid:
-            raise KubeError(f"{key} is gone", kind=ErrorKind.NOT_FOUND)
-        rights = await self.rights(key)
-        version = self.version_of(row.namespace, row.name)
-        named = self._order(row.namespace, row.name) is not None
-        try:
-            return build(
-                workload,
-                row,
-                change,
-                rule=rule_for(version),
-                rule_source="set in the settings" if named else "told by the server's schema",
-                gpus=self._world.ledger,
-                durations=self._durations,
-                rights=rights,
-                prices=self._prices,
-                asker=self._asker,
-                stale=self._stale(),
-            )
-        except ChangeError as error:
-            raise KubeError(str(error), kind=ErrorKind.INVALID) from None
+        return await self._planner.plan(self._world, workload, change, stale=self._stale())
 
     def _stale(self) -> str | None:
         """Why what is shown may be old, if it may."""
@@ -340,15 +328,17 @@ class KubeBackend:
                 return None
             raise
         # The watch will bring the same object again; what it says of other workloads stays its business.
-        row = decode.model_serving(msgspec.json.encode(found))
-        return self._world.derived(row, self.clock.now())
+        raw = msgspec.json.encode(found)
+        if ticket.key.kind == kthena.MODEL_SERVINGS.kind:
+            return self._world.servings.derived(decode.model_serving(raw), self.clock.now())
+        return self._world.keepers.reread(ticket.key, decoder_of(SPECS[ticket.key.kind])(raw))
 
     # -- looking closer
 
     async def object(self, key: WorkloadKey, *, managed_fields: bool = False) -> dict[str, Any]:
         """The whole object as the server has it now; raises KubeError."""
         return await read_object(
-            self._session, kthena.MODEL_SERVINGS, key.namespace, key.name, managed_fields=managed_fields
+            self._session, SPECS[key.kind], key.namespace, key.name, managed_fields=managed_fields
         )
 
     def logs(
@@ -356,6 +346,10 @@ class KubeBackend:
     ) -> AsyncIterator[str]:
         """The last 200 lines, then what follows; raises KubeError."""
         return logs.tail(self._session, namespace, pod, container, previous=previous)
+
+    async def containers(self, namespace: str, pod: str) -> tuple[logs.Container, ...]:
+        """The pod's containers, the one that its logs are about first; raises KubeError."""
+        return await logs.containers(self._session, namespace, pod)
 
     async def close(self) -> None:
         """Ends connections."""

@@ -13,7 +13,7 @@ from clients.serving.workload import PodView, Workload
 from tests.support import fleets
 from tests.support.console import console, until
 from tests.support.scripted_door import ScriptedDoor, live_source
-from tui.door import EtaView
+from tui.door import ContainerView, EtaView
 from tui.screens.fleet import FleetScreen
 from tui.screens.logs import LogsScreen
 from tui.screens.workload import WorkloadScreen
@@ -185,12 +185,12 @@ async def test_logs_of_one_pod_and_of_one_that_is_chosen(door: ScriptedDoor) -> 
     async with console(door) as seen:
         await seen.press("L")
         await seen.sees("first line", "second line", "the log ended here", "qwen-chat-0-prefill-0-0")
-        assert door.asked[-1] == "logs llm/qwen-chat-0-prefill-0-0 None False"
+        assert door.asked[-1] == "logs llm/qwen-chat-0-prefill-0-0 engine False"
         await seen.press("slash", *"first", "enter")
         await seen.sees("1 hidden")
         assert "second line" not in seen.text
         await seen.press("escape", "colon", *"previous", "enter")
-        await until(lambda: door.asked[-1] == "logs llm/qwen-chat-0-prefill-0-0 None True")
+        await until(lambda: door.asked[-1] == "logs llm/qwen-chat-0-prefill-0-0 engine True")
         await seen.press("escape")
         bad = pod("b-pod", None, Trouble(TroubleKind.FAILED, "OOMKilled", "x"))
         door.fleet.put(with_pods(fleets.workload("qwen-chat", 1), pod("a-pod"), bad))
@@ -199,21 +199,41 @@ async def test_logs_of_one_pod_and_of_one_that_is_chosen(door: ScriptedDoor) -> 
         await seen.sees("logs of which pod?", "OOMKilled  2 restarts")
         await seen.look()
         await seen.press("enter")
-        await until(lambda: door.asked[-1] == "logs llm/b-pod None False")
+        await until(lambda: door.asked[-1] == "logs llm/b-pod engine False")
 
 
-async def test_a_container_is_asked_for_where_there_are_several(door: ScriptedDoor) -> None:
+async def test_of_several_containers_the_pods_own_choice_is_read_and_the_others_are_offered(
+    door: ScriptedDoor,
+) -> None:
     door.fleet.put(with_pods(fleets.workload("qwen-chat", 1), pod("p")))
-    door.error = "a container name must be specified for pod p, choose one of: [engine sidecar]"
+    door.members = (ContainerView("engine", "running"), ContainerView("model", "init, terminated: Error"))
     async with console(door) as seen:
         await seen.press("L")
-        await seen.sees("which container of p?", "sidecar")
+        await seen.sees("first line", "p  engine (1 of 2 containers)", ":container another")
+        assert door.asked[-1] == "logs llm/p engine False"
+        await seen.press("colon", *"container", "enter")
+        await seen.sees("which container of p?", "init, terminated: Error")
         await seen.press("j")
         await seen.look()
         await seen.press("enter")
-        await until(lambda: door.asked[-1] == "logs llm/p sidecar False")
-        await seen.sees("first line")
+        await until(lambda: door.asked[-1] == "logs llm/p model False")
         assert isinstance(seen.app.screen, LogsScreen)
+
+
+async def test_a_single_container_offers_no_other_and_a_pod_that_cannot_be_read_says_why(
+    door: ScriptedDoor,
+) -> None:
+    door.fleet.put(with_pods(fleets.workload("qwen-chat", 1), pod("p")))
+    async with console(door) as seen:
+        await seen.press("L")
+        await seen.sees("first line", "p  engine")
+        await seen.press("colon", *"container", "enter")
+        await until(lambda: "no other container" in seen.said)
+        await seen.press("escape")
+        door.error = "forbidden: get pods/log in llm is missing"
+        await seen.press("L")
+        await seen.sees("-- forbidden: get pods/log in llm is missing")
+        assert door.asked[-1] == "logs llm/p None False"
 
 
 async def test_without_a_pod_there_is_no_log(door: ScriptedDoor) -> None:
