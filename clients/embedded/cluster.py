@@ -14,6 +14,7 @@ from clients.embedded.controllers.deployment import Deployments
 from clients.embedded.controllers.endpoints import Endpoints
 from clients.embedded.controllers.hpa import PodAutoscaler
 from clients.embedded.controllers.ingress import IngressController
+from clients.embedded.controllers.keda import KedaOperator
 from clients.embedded.controllers.kserve import InferenceServices
 from clients.embedded.controllers.kserve_names import INFERENCE_SERVICES
 from clients.embedded.controllers.kserve_webhook import review as review_inference_service
@@ -32,6 +33,7 @@ from clients.embedded.demand import Demand
 from clients.embedded.engine import Engine
 from clients.embedded.faults import Faults
 from clients.embedded.grown import Ground
+from clients.embedded.grown_workloads import WorkloadGround
 from clients.embedded.kubelet import Kubelets
 from clients.embedded.nodes import Nodes
 from clients.embedded.podbook import PodBook
@@ -77,12 +79,23 @@ class Cluster:
         self.leader_worker_sets = LeaderWorkerSets(self.store, self.engine, self.stateful_sets)
         self.inference_services = InferenceServices(self.store, self.engine, self.replica_sets)
         self.ingress = IngressController(self.store, self.engine)
+        self.workloads = WorkloadGround(
+            self.store,
+            self.clock,
+            self.ground,
+            self.replica_sets,
+            self.deployments,
+            self.stateful_sets,
+            self.leader_worker_sets,
+            self.inference_services,
+        )
         self.endpoints = Endpoints(self.store, self.engine)
         self.pods = PodBook(self.store)
         self.demand = Demand(self.pods, self.engine, self.options.seed)
         self.adapters = Adapters(self.pods, self.demand)
         self.autoscaler = PodAutoscaler(self.store, self.engine, self.pods, self.adapters)
         self.cronhpa = CronHpaController(self.store, self.engine, self.options.seed)
+        self.keda = KedaOperator(self.store, self.engine, self.demand, self.adapters)
         self.expiry = EventExpiry(self.store, self.engine)
 
     def namespaces(self, names: Sequence[str]) -> None:
@@ -105,6 +118,7 @@ class Cluster:
         self.demand.start()
         self.autoscaler.start()
         self.cronhpa.start()
+        self.keda.start()
 
     def run_for(self, seconds: float) -> None:
         """Lives through simulated seconds at once, without waiting."""
