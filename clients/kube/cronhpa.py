@@ -197,7 +197,7 @@ def _next(job: CronJobRow, now: float, zone: tzinfo) -> float | None:
         return job.cron.next_after(now, zone)
     if job.state not in _ENDED or job.probed is None:
         return None
-    return job.probed + job.cron.every * max(1.0, -(-(now - job.probed) // job.cron.every))
+    return job.probed + job.cron.every * max(1.0, (now - job.probed) // job.cron.every + 1)
 
 
 def _skipped(row: CronHpaRow, at: float, zone: tzinfo) -> str | None:

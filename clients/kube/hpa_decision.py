@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from clients.kube.hpa_history import Change, History, Recommendation
-from clients.kube.hpa_object import Behavior, HpaObject, Rules, amount_in
+from clients.kube.hpa_object import Behavior, HpaObject, Rules, amount_in, condition_words
 from clients.kube.hpa_replicas import DEFAULT_FLAGS, Flags, HpaPod, MetricValues, Scale, propose
 from clients.serving.decision import Clamped, Decision, MetricDecision, Outcome, RateLimited, Stabilised
 
@@ -22,6 +22,8 @@ __all__ = ["Inputs", "decide", "decide_from", "remember", "window_of"]
 
 _AFTER = 0.001
 """A recommendation leaves its window just after it is as old as the window."""
+_SELECTOR = ("AmbiguousSelector", "InvalidSelector")
+"""What only the controller sees: it compares the selectors of all HPAs."""
 _NO_BEHAVIOR = "doubling, or 4 (no behavior)"
 
 
@@ -158,12 +160,19 @@ def decide_from(
             interval=flags.sync,
         )
     made = decide(hpa, inputs.scale, inputs.pods, inputs.values, history, now, flags)
+    active = hpa.condition("ScalingActive")
+    stopped = active is not None and active.status is False
+    if made.metrics and active is not None and stopped and active.reason in _SELECTOR:
+        reason = condition_words(active)
+        return replace(
+            made, outcome=Outcome.NONE, desired=None, best=None, winner=None, stabilised=None, limited=None,
+            clamped=None, reason=reason, since=active.since, goes_to=None, until=None, at_latest=False,
+        )  # fmt: skip
     if made.outcome is not Outcome.NONE:
         return made
     if any(values.hidden for values in inputs.values):
         return replace(made, outcome=Outcome.UNKNOWN, metrics=_as_told(hpa, made.metrics))
-    active = hpa.condition("ScalingActive")
-    return replace(made, since=active.since if active is not None and active.status is False else None)
+    return replace(made, since=active.since if active is not None and stopped else None)
 
 
 def _as_told(hpa: HpaObject, metrics: tuple[MetricDecision, ...]) -> tuple[MetricDecision, ...]:

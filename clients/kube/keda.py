@@ -4,54 +4,36 @@ from __future__ import annotations
 
 import msgspec
 
+from clients.kube.keda_object import GROUP, KIND, decode_object
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import ScalerRow
-from clients.kube.scaler_fields import group_of, integer, listed, mapping, metadata, number, opened, text
 from clients.serving.chain import Link, LinkKind
 from clients.serving.keys import ObjectRef
 from clients.serving.workload import Driver
 
 __all__ = ["GROUP", "KIND", "WATCHES", "decode", "drivers", "links"]
 
-GROUP = "keda.sh"
-KIND = "ScaledObject"
 WATCHES = (ResourceSpec("keda", GROUP, "scaledobjects", KIND, ("v1alpha1",)),)
-
-_PAUSED = "autoscaling.keda.sh/paused"
-_PAUSED_AT = "autoscaling.keda.sh/paused-replicas"
 
 
 def decode(raw: bytes | msgspec.Raw) -> ScalerRow:
     """A row from an object's JSON, with KEDA's defaults: 0 to 100 replicas, looked at every 30 s."""
-    obj = opened(raw)
-    uid, namespace, name = metadata(obj)
-    spec = mapping(obj.get("spec"))
-    notes = mapping(mapping(obj.get("metadata")).get("annotations"))
-    ref = mapping(spec.get("scaleTargetRef"))
-    minimum, maximum = integer(spec.get("minReplicaCount")), integer(spec.get("maxReplicaCount"))
-    target = (
-        group_of(ref.get("apiVersion"), "apps"),
-        text(ref.get("kind"), "Deployment"),
-        namespace,
-        text(ref.get("name")),
-        None,
-        0 if minimum is None else minimum,
-        100 if maximum is None else maximum,
-    )
-    triggers = listed(spec.get("triggers"))
-    held = text(notes.get(_PAUSED_AT))
-    interval = number(spec.get("pollingInterval"))
+    scaled = decode_object(raw)
+    target = scaled.target
+    held = scaled.paused_at
     return ScalerRow(
-        uid,
-        namespace,
-        name,
+        scaled.uid,
+        scaled.namespace,
+        scaled.name,
         GROUP,
         KIND,
-        (target,) if target[3] else (),
-        signal=text(triggers[0].get("type")) or None if triggers else None,
-        paused=bool(held) or text(notes.get(_PAUSED)).lower() == "true",
-        note=f"paused at {held}" if held else None,
-        interval=30.0 if interval is None else interval,
+        ((target.group, target.kind, scaled.namespace, target.name, None, scaled.minimum, scaled.maximum),)
+        if target is not None
+        else (),
+        signal=scaled.triggers[0].kind or None if scaled.triggers else None,
+        paused=scaled.paused,
+        note=None if held is None else f"paused at {held}",
+        interval=scaled.polling,
     )
 
 

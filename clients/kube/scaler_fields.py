@@ -12,6 +12,8 @@ from clients.kube.rows import OwnerRow
 
 __all__ = ["group_of", "integer", "listed", "mapping", "metadata", "number", "opened", "owner_of", "text"]
 
+_EXACT = 2**53
+
 
 def opened(raw: bytes | msgspec.Raw) -> Mapping[str, Any]:
     """The object; an empty one if it is none. Raises ``msgspec.DecodeError`` where it is not JSON."""
@@ -34,12 +36,12 @@ def text(value: object, default: str = "") -> str:
 
 
 def integer(value: object) -> int | None:
-    """The value if it is a whole number."""
-    if isinstance(value, bool):
+    """The value if it is a whole number, and one that a float holds exactly."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) else None
+    if abs(value) > _EXACT or (isinstance(value, float) and not value.is_integer()):
+        return None
+    return int(value)
 
 
 def number(value: object) -> float | None:
