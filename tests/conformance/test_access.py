@@ -177,3 +177,5 @@ def test_34_rules_reviews(api: Api, viewer: Api) -> None:
     assert viewer.post(REVIEWS, path).json()["status"]["allowed"]
     path["spec"]["nonResourceAttributes"]["path"] = "/secret"
     assert viewer.post(REVIEWS, path).json()["status"] == {"allowed": False}
+    answer = viewer.post(REVIEWS, {"spec": {}})
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueInvalid", "spec")})

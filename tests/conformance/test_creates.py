@@ -294,3 +294,38 @@ def test_16_pods_need_containers(api: Api) -> None:
     body["spec"]["containers"] = []
     answer = api.post(api.core("pods"), body)
     assert (answer.status_code, causes(answer)) == (422, {("FieldValueRequired", "spec.containers")})
+
+
+def test_16_containers_of_one_name(api: Api) -> None:
+    answer = api.post(api.core("pods"), pod("a", "engine", "engine"))
+    wanted = {("FieldValueDuplicate", "spec.containers[1].name")}
+    assert (answer.status_code, causes(answer)) == (422, wanted)
+
+
+def test_16_pods_are_what_they_are(api: Api) -> None:
+    api.make(api.core("pods"), pod("a"))
+    merge = "application/merge-patch+json"
+    answer = api.patch(api.core("pods", "a"), merge, {"spec": {"nodeName": "elsewhere"}})
+    assert (answer.status_code, causes(answer)) == (422, {("FieldValueForbidden", "spec")})
+    labels = {"metadata": {"labels": {"x": "y"}}}
+    assert api.patch(api.core("pods", "a"), merge, labels).status_code == 200
+
+
+def test_14_secrets_keep_text_as_data(api: Api) -> None:
+    made = api.make(api.core("secrets"), {"metadata": {"name": "a"}, "stringData": {"k": "v"}})
+    assert (made["type"], made["data"], "stringData" in made) == ("Opaque", {"k": "dg=="}, False)
+
+
+def test_14_nobody_owns_the_first_status(api: Api) -> None:
+    made = api.make(api.core("pods"), pod("a"))
+    assert made["status"]["phase"] == "Pending"
+    assert all("f:status" not in entry["fieldsV1"] for entry in made["metadata"]["managedFields"])
+
+
+def test_14_some_maps_have_one_owner(api: Api) -> None:
+    ports = [{"port": 80}]
+    body = {"metadata": {"name": "a"}, "spec": {"selector": {"x": "y"}, "ports": ports}}
+    (entry,) = api.make(api.core("services"), body)["metadata"]["managedFields"]
+    spec = entry["fieldsV1"]["f:spec"]
+    assert spec["f:selector"] == {}
+    assert 'k:{"port":80,"protocol":"TCP"}' in spec["f:ports"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.client import MERGE, Api, Json, pod
+from tests.conformance.client import MERGE, Api, Json, causes, pod
 
 
 def _event(api: Api, name: str, about: str, kind: str) -> Json:
@@ -29,6 +29,14 @@ def test_35_field_selectors_of_events(api: Api) -> None:
     chosen = "involvedObject.name=a,type=Warning"
     listed = api.get(api.core("events"), fieldSelector=chosen).json()["items"]
     assert [e["metadata"]["name"] for e in listed] == ["e2"]
+
+
+def test_35_an_event_stands_where_its_object_does(api: Api) -> None:
+    body = _event(api, "e1", "a", "Warning")
+    del body["involvedObject"]["namespace"]
+    answer = api.post(api.core("events"), body)
+    wanted = {("FieldValueInvalid", "involvedObject.namespace")}
+    assert (answer.status_code, causes(answer)) == (422, wanted)
 
 
 def test_35_the_same_event_in_the_other_group(api: Api) -> None:

@@ -215,3 +215,39 @@ def test_13_tables(api: Api) -> None:
     pods = api.get(api.core("pods"), accept=TABLE).json()
     shown = [c["name"] for c in pods["columnDefinitions"] if c["priority"] == 0]
     assert shown == ["Name", "Ready", "Status", "Restarts", "Age"]
+
+
+@pytest.mark.parametrize(
+    ("path", "plain", "wide"),
+    [
+        (
+            "/api/v1/events",
+            ["Last Seen", "Type", "Reason", "Object", "Message"],
+            ["Subobject", "Source", "First Seen", "Count", "Name"],
+        ),
+        (
+            "/api/v1/nodes",
+            ["Name", "Status", "Roles", "Age", "Version"],
+            ["Internal-IP", "External-IP", "OS-Image", "Kernel-Version", "Container-Runtime"],
+        ),
+        ("/api/v1/pods", ["Name", "Ready"], ["IP", "Node", "Nominated Node", "Readiness Gates"]),
+        ("/api/v1/services", ["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"], ["Selector"]),
+        ("/apis/rbac.authorization.k8s.io/v1/clusterroles", ["Name", "Created At"], []),
+        (
+            "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+            ["Name", "Role", "Age"],
+            ["Users", "Groups", "ServiceAccounts"],
+        ),
+    ],
+)
+def test_13_columns(api: Api, path: str, plain: list[str], wide: list[str]) -> None:
+    columns = api.get(path, accept=TABLE).json()["columnDefinitions"]
+    shown = [c["name"] for c in columns if c["priority"] == 0]
+    assert shown[: len(plain)] == plain
+    assert [c["name"] for c in columns if c["priority"]] == wide
+
+
+def test_13_when_a_role_was_made_is_a_date(api: Api) -> None:
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/cluster-admin"
+    made = api.get(path).json()["metadata"]["creationTimestamp"]
+    assert api.get(path, accept=TABLE).json()["rows"][0]["cells"] == ["cluster-admin", made]

@@ -10,7 +10,7 @@ from clients.embedded.apiserver.registry import Column
 from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
 from clients.embedded.apiserver.times import age
 
-__all__ = ["BUILT_IN_COLUMNS"]
+__all__ = ["BUILT_IN_COLUMNS", "UNNAMED"]
 
 _Value = Callable[[Json, float], Any]
 _CREATED = ("metadata", "creationTimestamp")
@@ -38,6 +38,7 @@ def _items(obj: Json, *path: str) -> list[Json]:
 
 
 _AGE = Column("Age", "string", _CREATED)
+_CREATED_AT = Column("Created At", "date", _at(*_CREATED))
 
 
 def _pod_ready(obj: Json, _now: float) -> str:
@@ -91,6 +92,8 @@ def _pod_restarts(obj: Json, now: float) -> str:
 def _node_status(obj: Json, _now: float) -> str:
     ready = next((c for c in _items(obj, "status", "conditions") if c.get("type") == "Ready"), {})
     told = {"True": "Ready", "False": "NotReady"}.get(str(ready.get("status")), "NotReady")
+    if not ready:
+        told = "Unknown"
     return told + (",SchedulingDisabled" if at_path(obj, ("spec", "unschedulable")) else "")
 
 
@@ -100,11 +103,29 @@ def _node_roles(obj: Json, _now: float) -> str:
     return ",".join(sorted(k.removeprefix(prefix) for k in labels if k.startswith(prefix))) or "<none>"
 
 
-def _node_ip(obj: Json, _now: float) -> str:
-    for address in _items(obj, "status", "addresses"):
-        if address.get("type") == "InternalIP":
-            return str(address.get("address"))
-    return "<none>"
+def _node_address(kind: str) -> _Value:
+    def read(obj: Json, _now: float) -> str:
+        found = (a for a in _items(obj, "status", "addresses") if a.get("type") == kind)
+        return str(next(found, {}).get("address") or "<none>")
+
+    return read
+
+
+def _node_kernel(obj: Json, _now: float) -> str:
+    info = at_path(obj, ("status", "nodeInfo")) or {}
+    kernel, built_for = info.get("kernelVersion") or "<unknown>", info.get("architecture")
+    return f"{kernel} ({built_for})" if built_for else kernel
+
+
+def _readiness_gates(obj: Json, _now: float) -> str:
+    gates = [g.get("conditionType") for g in _items(obj, "spec", "readinessGates")]
+    met = {c.get("type") for c in _items(obj, "status", "conditions") if c.get("status") == "True"}
+    return f"{sum(1 for g in gates if g in met)}/{len(gates)}" if gates else "<none>"
+
+
+def _service_selector(obj: Json, _now: float) -> str:
+    wanted = at_path(obj, ("spec", "selector")) or {}
+    return ",".join(f"{k}={v}" for k, v in sorted(wanted.items())) or "<none>"
 
 
 def _ports(obj: Json, _now: float) -> str:
@@ -193,10 +214,32 @@ def _hpa_targets(obj: Json, _now: float) -> str:
 
 
 def _event_seen(obj: Json, now: float) -> str:
-    for key in ("lastTimestamp", "deprecatedLastTimestamp", "eventTime", "firstTimestamp"):
+    last = at_path(obj, ("series", "lastObservedTime"))
+    last = last or obj.get("lastTimestamp") or obj.get("deprecatedLastTimestamp")
+    return age(last, now) if last else _event_first(obj, now)
+
+
+def _event_first(obj: Json, now: float) -> str:
+    for key in ("firstTimestamp", "deprecatedFirstTimestamp", "eventTime"):
         if obj.get(key):
             return age(obj[key], now)
-    return age(at_path(obj, _CREATED), now)
+    return "<unknown>"
+
+
+def _event_count(obj: Json, _now: float) -> int:
+    counted = at_path(obj, ("series", "count")) or obj.get("count") or obj.get("deprecatedCount")
+    return int(counted or 1)
+
+
+def _event_part(obj: Json, _now: float) -> str:
+    return str((obj.get("involvedObject") or obj.get("regarding") or {}).get("fieldPath") or "")
+
+
+def _event_source(obj: Json, _now: float) -> str:
+    source = obj.get("source") or obj.get("deprecatedSource") or {}
+    who = source.get("component") or obj.get("reportingComponent") or obj.get("reportingController") or ""
+    where = source.get("host") or obj.get("reportingInstance")
+    return f"{who}, {where}" if where else who
 
 
 def _event_object(obj: Json, _now: float) -> str:
@@ -263,8 +306,15 @@ _EVENT_COLUMNS = (
     _text("Type", "type"),
     _text("Reason", "reason"),
     Column("Object", "string", _event_object),
+    Column("Subobject", "string", _event_part, wide=True),
+    Column("Source", "string", _event_source, wide=True),
     Column("Message", "string", _event_message),
+    Column("First Seen", "string", _event_first, wide=True),
+    Column("Count", "string", _event_count, wide=True),
+    Column("Name", "string", _at("metadata", "name"), wide=True),
 )
+UNNAMED = ("events", "events.events.k8s.io")
+"""Whose tables do not begin with a name."""
 _SCALED = (
     Column("Ready", "string", _ready_of),
     _number("Up-to-date", "status", "updatedReplicas"),
@@ -284,8 +334,19 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Status", "string", _node_status),
         Column("Roles", "string", _node_roles),
         _AGE,
-        _text("Version", "status", "nodeInfo", "kubeletVersion"),
-        Column("Internal-IP", "string", _node_ip, wide=True),
+        _text("Version", "status", "nodeInfo", "kubeletVersion", default=""),
+        Column("Internal-IP", "string", _node_address("InternalIP"), wide=True),
+        Column("External-IP", "string", _node_address("ExternalIP"), wide=True),
+        _text("OS-Image", "status", "nodeInfo", "osImage", wide=True, default="<unknown>"),
+        Column("Kernel-Version", "string", _node_kernel, wide=True),
+        _text(
+            "Container-Runtime",
+            "status",
+            "nodeInfo",
+            "containerRuntimeVersion",
+            wide=True,
+            default="<unknown>",
+        ),
     ),
     "pods": (
         Column("Ready", "string", _pod_ready),
@@ -295,6 +356,7 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
         _text("IP", "status", "podIP", wide=True),
         _text("Node", "spec", "nodeName", wide=True),
         _text("Nominated Node", "status", "nominatedNodeName", wide=True),
+        Column("Readiness Gates", "string", _readiness_gates, wide=True),
     ),
     "services": (
         _text("Type", "spec", "type"),
@@ -302,6 +364,7 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("External-IP", "string", _external),
         Column("Port(s)", "string", _ports),
         _AGE,
+        Column("Selector", "string", _service_selector, wide=True),
     ),
     "events": _EVENT_COLUMNS,
     "events.events.k8s.io": _EVENT_COLUMNS,
@@ -345,9 +408,9 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Endpoints", "string", _endpoints),
         _AGE,
     ),
-    "customresourcedefinitions.apiextensions.k8s.io": (Column("Created At", "date", _CREATED),),
-    ROLES: (Column("Created At", "date", _CREATED),),
-    CLUSTER_ROLES: (Column("Created At", "date", _CREATED),),
+    "customresourcedefinitions.apiextensions.k8s.io": (_CREATED_AT,),
+    ROLES: (_CREATED_AT,),
+    CLUSTER_ROLES: (_CREATED_AT,),
     ROLE_BINDINGS: _BINDING_COLUMNS,
     CLUSTER_ROLE_BINDINGS: _BINDING_COLUMNS,
 }

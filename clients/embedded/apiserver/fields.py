@@ -60,7 +60,13 @@ def leaves(definition: Resource, obj: Json) -> dict[Path, Any]:
     return found
 
 
-_FREE_MAPS = frozenset(("labels", "annotations", "data", "binaryData", "limits", "requests"))
+_ATOMIC = frozenset(
+    ("selector", "labelSelector", "nodeSelector", "roleRef", "involvedObject", "regarding", "targetRef")
+)
+"""Maps of built-in kinds that are owned as a whole."""
+_FREE_MAPS = frozenset(
+    ("labels", "annotations", "data", "binaryData", "resources", "limits", "requests", "rollingUpdate")
+)
 
 
 def _maps(definition: Resource, found: Iterable[Path]) -> FieldSet:
@@ -83,7 +89,7 @@ def _walk(
     definition: Resource, value: Any, names: tuple[str, ...], path: Path, found: dict[Path, Any]
 ) -> None:
     """``names`` are the field names on the way, innermost first: what decides how a list merges."""
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and (definition.custom or names[0] not in _ATOMIC):
         for name, inner in value.items():
             _walk(definition, inner, (name, *names), (*path, f"f:{name}"), found)
         return
@@ -155,8 +161,17 @@ def update_managers(
     definition: Resource, old: Json | None, new: Json, *, manager: str, subresource: str | None, at: str
 ) -> list[Json]:
     """managedFields after an ordinary write: the writer owns what it changed, nobody what it removed."""
-    before = leaves(definition, old) if old is not None else {}
-    after = leaves(definition, new)
+    # What of an object the writer could not change through this door is nobody's doing.
+    about_status = subresource == "status"
+
+    def owned_here(obj: Json) -> dict[Path, Any]:
+        found = leaves(definition, obj)
+        if definition.status:
+            return {p: v for p, v in found.items() if (p[0] == "f:status") == about_status}
+        return found
+
+    before = owned_here(old) if old is not None else {}
+    after = owned_here(new)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = before.keys() - after.keys()
     maps, former = _maps(definition, after), _maps(definition, before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import copy
 import random
 from collections.abc import Callable
 from functools import partial
@@ -10,12 +12,19 @@ from typing import Any
 from clients.embedded.apiserver.errors import Cause
 from clients.embedded.apiserver.hpa_rules import fill_hpa, hpa_causes
 from clients.embedded.apiserver.objects import Json, at_path, encode
+from clients.embedded.apiserver.pod_rules import container_causes, fixed_causes
 from clients.embedded.apiserver.registry import Resource
 from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, RBAC, ROLE_BINDINGS, ROLES
 from clients.embedded.apiserver.schema import schema_fault
 from clients.embedded.apiserver.workload_rules import WORKLOADS, fill_workload, unchangeable
 
 __all__ = ["fill_kind_defaults", "kind_causes", "kind_prepare_create"]
+
+
+def _pull_policy(image: str) -> str:
+    """A tag that may move is looked up each time."""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "Always" if "@" not in image and tag in ("", "latest") else "IfNotPresent"
 
 
 def _pod_spec_defaults(spec: Json) -> None:
@@ -27,7 +36,7 @@ def _pod_spec_defaults(spec: Json) -> None:
     for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
         if isinstance(container, dict):
             container.setdefault("resources", {})
-            container.setdefault("imagePullPolicy", "IfNotPresent")
+            container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image") or "")))
             container.setdefault("terminationMessagePath", "/dev/termination-log")
             container.setdefault("terminationMessagePolicy", "File")
 
@@ -68,7 +77,15 @@ def _binding(obj: Json) -> None:
             subject.setdefault("apiGroup", RBAC)
 
 
+def _secret(obj: Json) -> None:
+    """Plain text that was written becomes data; it is never read back as text."""
+    obj.setdefault("type", "Opaque")
+    for key, text in (obj.pop("stringData", None) or {}).items():
+        obj.setdefault("data", {})[key] = base64.b64encode(str(text).encode()).decode()
+
+
 _DEFAULTS: dict[str, Callable[[Json], None]] = {
+    "secrets": _secret,
     "pods": _pod,
     "services": _service,
     **{key: partial(_replicated, key) for key in WORKLOADS},
@@ -85,6 +102,13 @@ def fill_kind_defaults(definition: Resource, obj: Json) -> None:
         fill(obj)
 
 
+_FIRST_STATUS: dict[str, Json] = {
+    "replicasets.apps": {"replicas": 0},
+    "statefulsets.apps": {"replicas": 0, "availableReplicas": 0},
+    "horizontalpodautoscalers.autoscaling": {"desiredReplicas": 0, "currentMetrics": None},
+}
+
+
 def kind_prepare_create(definition: Resource, obj: Json) -> None:
     """The first status of kinds that are created with one."""
     if definition.key == "pods":
@@ -96,6 +120,8 @@ def kind_prepare_create(definition: Resource, obj: Json) -> None:
         labels.setdefault("kubernetes.io/metadata.name", obj["metadata"].get("name", ""))
     elif definition.key == "services":
         obj["status"] = {"loadBalancer": {}}
+    elif definition.key in _FIRST_STATUS:
+        obj["status"] = dict(_FIRST_STATUS[definition.key])
     elif definition.status:
         obj["status"] = {}
 
@@ -103,7 +129,11 @@ def kind_prepare_create(definition: Resource, obj: Json) -> None:
 def kind_causes(definition: Resource, obj: Json, old: Json | None) -> list[Cause]:
     """What is wrong with an object of a built-in kind; ``old`` is its former self, or None."""
     if definition.key == "pods":
-        return _containers(obj.get("spec"), "spec")
+        former = copy.deepcopy(old)
+        if former is not None:
+            # A pod from inside the process may lack a default that the new object has got by now.
+            _pod(former)
+        return container_causes(obj.get("spec"), "spec") + fixed_causes(obj, former)
     if definition.key in WORKLOADS:
         return _workload(obj) + unchangeable(definition.key, obj, old)
     if definition.key == "horizontalpodautoscalers.autoscaling":
@@ -119,20 +149,6 @@ def kind_causes(definition: Resource, obj: Json, old: Json | None) -> list[Cause
     return []
 
 
-def _containers(spec: Any, path: str) -> list[Cause]:
-    containers = spec.get("containers") if isinstance(spec, dict) else None
-    if not containers or not isinstance(containers, list):
-        return [Cause("FieldValueRequired", "Required value", f"{path}.containers")]
-    causes = []
-    for index, container in enumerate(containers):
-        for name in ("name", "image"):
-            if not isinstance(container, dict) or not container.get(name):
-                causes.append(
-                    Cause("FieldValueRequired", "Required value", f"{path}.containers[{index}].{name}")
-                )
-    return causes
-
-
 def _workload(obj: Json) -> list[Cause]:
     spec = obj.get("spec") or {}
     causes = []
@@ -145,16 +161,18 @@ def _workload(obj: Json) -> list[Cause]:
         causes.append(Cause("FieldValueRequired", "Required value", "spec.selector"))
     labels = at_path(spec, ("template", "metadata", "labels")) or {}
     if any(labels.get(k) != v for k, v in wanted.items()):
-        why = "Invalid value: `selector` does not match template `labels`"
+        why = f"Invalid value: {encode(labels).decode()}: `selector` does not match template `labels`"
         causes.append(Cause("FieldValueInvalid", why, "spec.template.metadata.labels"))
-    return causes + _containers(at_path(spec, ("template", "spec")), "spec.template.spec")
+    return causes + container_causes(at_path(spec, ("template", "spec")), "spec.template.spec")
 
 
 def _event(obj: Json) -> list[Cause]:
     about = obj.get("involvedObject") or {}
     here = obj["metadata"].get("namespace")
-    if about.get("namespace") and about["namespace"] != here:
-        why = f'Invalid value: "{about["namespace"]}": does not match event.namespace'
+    told = about.get("namespace") or ""
+    # Events about what has no namespace are kept in the default one.
+    if told != here and not (told == "" and here == "default"):
+        why = f'Invalid value: "{told}": does not match event.namespace'
         return [Cause("FieldValueInvalid", why, "involvedObject.namespace")]
     return []
 

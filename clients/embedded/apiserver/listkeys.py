@@ -30,6 +30,7 @@ _KEYS = {
     "volumeMounts": "mountPath",
     "volumes": "name",
 }
+_KEY_DEFAULTS = {"protocol": "TCP"}
 _SETS = frozenset(("finalizers",))
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
@@ -55,6 +56,8 @@ def list_keys(definition: Resource, names: tuple[str, ...]) -> tuple[str, ...] |
         key = strategic_key(names)
         if key is None:
             return None
+        if names[0] == "ports":
+            return (key, "protocol")
         return (key,) if key else ()
     node: Any = definition.schemas.get(definition.version) or {}
     for name in reversed(names):
@@ -77,5 +80,5 @@ def _child(node: Any, name: str) -> Json:
 def item_step(keys: tuple[str, ...], item: Any) -> str:
     """An item's place in a keyed list (``k:{…}``) or a set (``v:…``)."""
     if keys and isinstance(item, dict):
-        return "k:" + encode({key: item.get(key) for key in sorted(keys)}).decode()
+        return "k:" + encode({key: item.get(key, _KEY_DEFAULTS.get(key)) for key in sorted(keys)}).decode()
     return "v:" + encode(item).decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clients.embedded.apiserver.access import Account, Attributes
-from clients.embedded.apiserver.errors import bad_request
+from clients.embedded.apiserver.errors import Cause, invalid
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.apiserver.rbac import Rights, Verdict
 
@@ -13,7 +13,7 @@ __all__ = ["review"]
 def review(kind: str, body: Json, account: Account, rights: Rights) -> Json:
     """The answer to a SelfSubjectAccessReview, SelfSubjectRulesReview or SelfSubjectReview.
 
-    Raises ApiError 400 for a review that asks nothing.
+    Raises ApiError 422 for a review that asks nothing.
     """
     answer: Json = {"kind": kind, "apiVersion": body.get("apiVersion"), "metadata": {}}
     if kind == "SelfSubjectReview":
@@ -31,7 +31,9 @@ def _verdict(rights: Rights, account: Account, spec: Json) -> Verdict:
     if isinstance(path, dict) and asked is None:
         return rights.path_verdict(account, str(path.get("verb", "")), str(path.get("path", "")))
     if not isinstance(asked, dict) or path is not None:
-        raise bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified")
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        cause = Cause("FieldValueInvalid", f"Invalid value: null: {why}", "spec")
+        raise invalid("authorization.k8s.io", "", "", [cause])
     return rights.verdict(
         account,
         Attributes(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clients.clock import Clock
-from clients.embedded.apiserver.columns import BUILT_IN_COLUMNS
+from clients.embedded.apiserver.columns import BUILT_IN_COLUMNS, UNNAMED
 from clients.embedded.apiserver.objects import Json, at_path, decode
 from clients.embedded.apiserver.records import Record
 from clients.embedded.apiserver.registry import Column
@@ -34,12 +34,14 @@ class Tables:
     ) -> Json:
         """A ``meta.k8s.io`` Table of these records; ``includeObject`` says what each row carries along."""
         columns = self._columns(view)
+        named = view.resource.key not in UNNAMED
         include = query.get("includeObject", "Metadata")
         now = self._clock.now()
         rows = []
         for record in records:
             obj = view.obj(record)
-            row: Json = {"cells": [record.name, *(_cell(c, obj, now) for c in columns)]}
+            cells = [_cell(c, obj, now) for c in columns]
+            row: Json = {"cells": [record.name, *cells] if named else cells}
             if include == "Metadata":
                 row["object"] = decode(view.partial(record))
             elif include == "Object":
@@ -51,7 +53,7 @@ class Tables:
             "kind": "Table",
             "apiVersion": f"meta.k8s.io/{version or 'v1'}",
             "metadata": metadata,
-            "columnDefinitions": [_NAME, *(_definition(c) for c in columns)],
+            "columnDefinitions": [*([_NAME] if named else []), *(_definition(c) for c in columns)],
             "rows": rows,
         }
 
@@ -74,7 +76,7 @@ def _definition(column: Column) -> Json:
     return {
         "name": column.name,
         "type": column.type,
-        "format": "",
+        "format": "name" if column.name == "Name" else "",
         "description": column.description,
         "priority": int(column.wide),
     }

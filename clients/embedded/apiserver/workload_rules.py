@@ -44,7 +44,7 @@ def unchangeable(key: str, obj: Json, old: Json | None) -> list[Cause]:
         return []
     spec, former = obj.get("spec") or {}, old.get("spec") or {}
     if key == STATEFUL_SETS:
-        fixed = [k for k in {*spec, *former} if k not in _STATEFUL_CHANGEABLE]
+        fixed = [k for k in {*spec, *former} if k not in (*_STATEFUL_CHANGEABLE, "selector")]
         if any(spec.get(k) != former.get(k) for k in fixed):
             listed = ", ".join(f"'{k}'" for k in _STATEFUL_CHANGEABLE[:-1])
             why = (
@@ -52,7 +52,6 @@ def unchangeable(key: str, obj: Json, old: Json | None) -> list[Cause]:
                 f"'{_STATEFUL_CHANGEABLE[-1]}' are forbidden"
             )
             return [Cause("FieldValueForbidden", why, "spec")]
-        return []
     if at_path(spec, ("selector",)) != at_path(former, ("selector",)):
         shown = encode(spec.get("selector") or {}).decode()
         why = f"Invalid value: {shown}: field is immutable"
