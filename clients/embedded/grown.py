@@ -25,10 +25,10 @@ from clients.embedded.servings import Serving, endpoint_service, serving_object
 from clients.embedded.simclock import SimClock
 from clients.embedded.store import Store
 
-__all__ = ["Ground"]
+__all__ = ["READY_AFTER", "Ground"]
 
 _STARTED = 9.0
-_READY = 38.0
+READY_AFTER = 38.0
 """Seconds after their creation at which planted pods had started and were ready."""
 
 
@@ -60,9 +60,9 @@ class Ground:
             groups = [self._plant_group(spec, ordinal, born) for ordinal in range(spec.replicas)]
 
         def change(obj: Json) -> None:
-            write_status(obj.setdefault("status", {}), spec, groups, timestamp(born + _READY + 1))
+            write_status(obj.setdefault("status", {}), spec, groups, timestamp(born + READY_AFTER + 1))
 
-        with self._clock.held_at(born + _READY + 1):
+        with self._clock.held_at(born + READY_AFTER + 1):
             self._store.mutate(
                 RESOURCE, spec.namespace, spec.name, change, manager=MANAGER, subresource="status"
             )
@@ -71,7 +71,7 @@ class Ground:
         """A single running pod of no workload."""
         born = self._clock.now() - age
         with self._clock.held_at(born):
-            self._plant_pod(pod, born, manager="kubectl-run")
+            self.run_pod(with_pod_defaults(pod), born, manager="kubectl-run")
 
     def _plant_group(self, spec: ServingSpec, ordinal: int, born: float) -> GroupState:
         name = group_name(spec.name, ordinal)
@@ -100,11 +100,14 @@ class Ground:
                     service = objects.headless_service(spec, role, name, replica)
                     self._store.create("services", service, manager=MANAGER)
             pod = objects.pod(spec, role, name, replica, index, spec.revision, role.template_hash)
-            self._plant_pod(pod, born, manager=MANAGER)
+            self.run_pod(with_pod_defaults(pod), born, manager=MANAGER)
         return state
 
-    def _plant_pod(self, pod: Json, born: float, *, manager: str) -> None:
-        with_pod_defaults(pod)
+    def run_pod(self, pod: Json, born: float, *, manager: str) -> None:
+        """Stores a complete pod as one that runs on some node since shortly after ``born`` (UTC seconds).
+
+        Raises ValueError where it does not fit.
+        """
         node = self._node_for(gpus_of(pod["spec"]))
         pod["spec"]["nodeName"] = node.name
         pod["metadata"]["uid"] = ""
@@ -119,7 +122,7 @@ class Ground:
             container.run(born + _STARTED)
             container.started = container.ready = True
             node.images.add(container.image)
-        run.ready_at = born + _READY
+        run.ready_at = born + READY_AFTER
         number = self._addresses[node.name] = self._addresses.get(node.name, 1) + 1
         run.ip = f"10.{42 + node.index // 250}.{node.index % 250}.{number + 1}"
         pod["status"] = run.status()

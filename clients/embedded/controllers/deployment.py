@@ -109,6 +109,10 @@ class Deployments:
             if record.status in (None, b"{}"):
                 self._queue.add(record.key)
 
+    def look(self, namespace: str, name: str) -> None:
+        """One pass now."""
+        self._sync((namespace, name))
+
     def _changed(self, change: str, obj: Json) -> None:
         meta = obj["metadata"]
         if change != "DELETED" and (obj.get("status") or {}).get("observedGeneration") != meta["generation"]:

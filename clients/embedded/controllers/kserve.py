@@ -69,6 +69,14 @@ class InferenceServices:
             if record.status in (None, b"{}"):
                 self._queue.add(record.key)
 
+    def look(self, namespace: str, name: str) -> None:
+        """One pass now; before the start it makes no events, which would be long gone."""
+        self._sync((namespace, name))
+
+    def _tell(self, obj: Json, reason: str, message: str, kind: str = "Normal") -> None:
+        if self._queue.is_open:
+            self._recorder.event(reference(obj), reason, message, kind)
+
     def _changed(self, change: str, obj: Json) -> None:
         if change != "DELETED":
             self._queue.add((obj["metadata"]["namespace"], obj["metadata"]["name"]))
@@ -196,12 +204,12 @@ class InferenceServices:
         )
         if now and not was:
             message = f"InferenceService [{meta['name']}] is Ready"
-            self._recorder.event(reference(obj), "InferenceServiceReady", message)
+            self._tell(obj, "InferenceServiceReady", message)
         elif was and not now:
             own = [c for c in status["conditions"] if c["type"] not in ("Ready", "Stopped")]
             failing = [c["type"] for c in own if c["status"] != "True"]
             message = f"InferenceService [{meta['name']}] is no longer Ready because of: {', '.join(failing)}"
-            self._recorder.event(reference(obj), "InferenceServiceNotReady", message, "Warning")
+            self._tell(obj, "InferenceServiceNotReady", message, "Warning")
 
 
 def _ready(status: Json) -> bool:

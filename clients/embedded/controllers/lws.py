@@ -60,6 +60,14 @@ class LeaderWorkerSets:
             if record.status in (None, b"{}"):
                 self._queue.add(record.key)
 
+    def look(self, namespace: str, name: str) -> None:
+        """One pass now; before the start it makes no events, which would be long gone."""
+        self._sync((namespace, name))
+
+    def _tell(self, obj: Json, reason: str, action: str, note: str) -> None:
+        if self._queue.is_open:
+            self._recorder.event(reference(obj), reason, action, note)
+
     def _changed(self, change: str, obj: Json) -> None:
         meta = obj["metadata"]
         if change != "DELETED" and (obj.get("status") or {}).get("observedGeneration") != meta["generation"]:
@@ -103,7 +111,7 @@ class LeaderWorkerSets:
             return
         note = f"Worker pod {meta['name']} failed, deleted leader pod {name} to recreate group "
         note += labels.get(GROUP_INDEX, "")
-        self._recorder.event(reference(obj), "RecreateGroup", "Delete", note)
+        self._tell(obj, "RecreateGroup", "Delete", note)
         self._restarts.add((meta["namespace"], name))
 
     def _starting(self, leader: Json) -> bool:
@@ -140,20 +148,20 @@ class LeaderWorkerSets:
 
     def _apply(self, obj: Json, before: Json | None, wanted: Sizes, revision: str) -> Json:
         """Puts the leader StatefulSet as it should be, whoever changed it."""
-        meta, about = obj["metadata"], reference(obj)
+        meta = obj["metadata"]
         surge, missing = limits(obj)
         made = leader_set(obj, revision, wanted.replicas, wanted.partition, max(1, missing + surge))
         if before is None:
             leaders = self._store.create(STATEFUL_SETS, made, manager=MANAGER)
             note = f"Created leader statefulset {meta['name']}"
-            self._recorder.event(about, "GroupsProgressing", "Create", note)
+            self._tell(obj, "GroupsProgressing", "Create", note)
             return leaders
         had = int(before["spec"]["replicas"])
         was = int(before["spec"]["updateStrategy"]["rollingUpdate"]["partition"])
         if wanted.replicas < had and wanted.replicas >= int(obj["spec"]["replicas"]):
             for index in range(had - 1, wanted.replicas - 1, -1):
                 note = f"deleting surge replica {meta['name']}-{index}"
-                self._recorder.event(about, "GroupsProgressing", "Delete", note)
+                self._tell(obj, "GroupsProgressing", "Delete", note)
         if wanted.partition < was:
             last = was - 1
             one = wanted.partition == last
@@ -162,7 +170,7 @@ class LeaderWorkerSets:
                 if one
                 else (f"Updating replicas {wanted.partition} to {last} (inclusive)")
             )
-            self._recorder.event(about, "GroupsUpdating", "Update", note)
+            self._tell(obj, "GroupsUpdating", "Update", note)
 
         def change(leaders: Json) -> None:
             leaders["spec"].update(made["spec"])
@@ -191,7 +199,7 @@ class LeaderWorkerSets:
         owner = self._of_revision(obj, pod["metadata"]["labels"][REVISION])
         self._store.create(STATEFUL_SETS, worker_set(owner, pod), manager=MANAGER)
         note = f"Created worker statefulset for leader pod {leader.name}"
-        self._recorder.event(reference(obj), "GroupsProgressing", "Create", note)
+        self._tell(obj, "GroupsProgressing", "Create", note)
 
     # -- revisions ---------------------------------------------------------------------------------------
 
@@ -205,7 +213,7 @@ class LeaderWorkerSets:
         self._store.create(_REVISIONS, revision_object(obj, key, number), manager=MANAGER)
         what = "a newly created LeaderWorkerSet" if first else "updated LeaderWorkerSet"
         note = f"Creating revision with key {key} for {what}"
-        self._recorder.event(reference(obj), "CreatingRevision", "Create", note)
+        self._tell(obj, "CreatingRevision", "Create", note)
         for gone in kept[: max(0, len(kept) + 1 - _KEPT_REVISIONS)]:
             self._store.delete(_REVISIONS, gone["metadata"]["namespace"], gone["metadata"]["name"])
 
@@ -246,7 +254,7 @@ class LeaderWorkerSets:
 
         self._store.mutate(LEADER_WORKER_SETS, *key, change, manager=MANAGER, subresource="status")
         if event is not None:
-            self._recorder.event(reference(obj), event[0], "Create", event[1])
+            self._tell(obj, event[0], "Create", event[1])
 
 
 def _complete(workers: Json) -> bool:

@@ -80,6 +80,10 @@ class ReplicaSets:
             if record.status in (None, b"{}"):
                 self._queue.add(record.key)
 
+    def look(self, namespace: str, name: str) -> None:
+        """One pass now."""
+        self._sync((namespace, name))
+
     def pods_of(self, uid: str) -> list[OwnedPod]:
         """The pods of the ReplicaSet with this uid."""
         return self._pods.of(uid)

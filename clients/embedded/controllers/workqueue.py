@@ -36,6 +36,11 @@ class WorkQueue:
         """Keys that wait."""
         return len(self._due)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes keys."""
+        return self._open
+
     def open(self) -> None:
         """Takes keys from now on; those offered earlier were about what is there already."""
         self._open = True

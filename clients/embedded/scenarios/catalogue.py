@@ -5,7 +5,7 @@ from __future__ import annotations
 from clients.clock import Clock, SystemClock
 from clients.embedded.cluster import Cluster, Options
 from clients.embedded.controllers.kthena_order import Flavour
-from clients.embedded.scenarios import busy, default, empty, large, synthetic, trouble
+from clients.embedded.scenarios import busy, default, empty, large, mixed_large, synthetic, trouble
 from clients.embedded.scenarios.scenario import Scenario, Size
 
 __all__ = ["SCENARIOS", "make_cluster"]
@@ -16,6 +16,7 @@ SCENARIOS: dict[str, Scenario] = {
     "trouble": trouble.SCENARIO,
     "empty": empty.SCENARIO,
     "large": large.SCENARIO,
+    "mixed-large": mixed_large.SCENARIO,
     "synthetic": synthetic.SCENARIO,
 }
 

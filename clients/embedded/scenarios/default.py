@@ -1,5 +1,7 @@
 """A quiet production cluster: a dozen ModelServings, one autoscaled, and now and then something happens.
 
+Beside them runs what other systems serve (``other_systems``).
+
 Nothing but the user touches deepseek-r1, llama-guide and qwen-coder in ``default``, nor deepseek-v3, glm-4,
 kimi-k2 and llama-70b in ``llm-prod``. llama-guide follows the documented order.
 """
@@ -16,6 +18,7 @@ from clients.embedded.curves import Wave, chance
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
 from clients.embedded.scenarios.ground import DAY, HOUR, add_nodes, notebook, plant_all
 from clients.embedded.scenarios.happenings import Happenings
+from clients.embedded.scenarios.other_systems import plant_other_systems
 from clients.embedded.scenarios.scenario import Scenario, Size
 from clients.embedded.servings import Role, Serving
 
@@ -64,7 +67,7 @@ _PLANS = (
         name="llama-70b",
         model="meta-llama/Llama-3.3-70B",
         groups=2,
-        roles=_pd(1, 2, gpus=2),
+        roles=_pd(1, 2),
         scheduler="default-scheduler",
     ),
     Serving(
@@ -72,7 +75,7 @@ _PLANS = (
         name="mistral-large",
         model="mistralai/Mistral-Large-2",
         groups=2,
-        roles=_pd(1, 3),
+        roles=_pd(1, 2),
         restart_grace=10,
     ),
     Serving(
@@ -94,7 +97,8 @@ def _fill(cluster: Cluster, _size: Size) -> None:
     add_nodes(cluster, 16)
     plant_all(cluster, _PLANS)
     for index in range(2):
-        cluster.ground.plant_pod(notebook("research", f"notebook-{index}", 2), 2 * DAY)
+        cluster.ground.plant_pod(notebook("research", f"notebook-{index}", 1), 2 * DAY)
+    plant_other_systems(cluster)
     with cluster.clock.held_at(cluster.clock.now() - 10 * HOUR):
         metrics = [pods_metric("vllm:num_requests_running", "60")]
         target = serving_reference("qwen-chat")

@@ -3,7 +3,7 @@
 crash-loop: CUDA out of memory · oom-killed: its container's memory · image-missing: a rollout to a tag that
 does not exist · stuck: a pod whose deletion never ends · lost: a pod on a node that fell silent · too-big:
 more GPUs than are free, pod by pod · gang-blocked: the same as a gang · flapping: a probe that comes and
-goes.
+goes. Other systems have their share (``broken_systems``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from random import Random
 
 from clients.embedded.cluster import Cluster
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
+from clients.embedded.scenarios.broken_systems import plant_broken_systems
 from clients.embedded.scenarios.ground import DAY, add_nodes, notebook, plant_all
 from clients.embedded.scenarios.happenings import Happenings
 from clients.embedded.scenarios.scenario import Scenario, Size
@@ -56,6 +57,7 @@ def _fill(cluster: Cluster, _size: Size) -> None:
     for index in range(3):
         cluster.ground.plant_pod(notebook("research", f"training-{index}", 8), 5 * DAY)
     happenings, faults = Happenings(cluster, "trouble"), cluster.faults
+    plant_broken_systems(cluster, happenings)
 
     def crashes() -> None:
         memory = Fault(FaultKind.CRASH, "llm-prod", "crash-loop-0-decode-1-0", CUDA_OOM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 import zlib
+from typing import Any
 
 import pytest
 
@@ -132,6 +133,50 @@ def waiting(cluster: Cluster) -> set[str]:
     return found
 
 
+def statuses(cluster: Cluster, resource: str) -> dict[str, dict[str, Any]]:
+    return {obj["metadata"]["name"]: obj.get("status") or {} for obj in cluster.store.list(resource)}
+
+
+def test_default_runs_other_systems_beside_that_are_up_from_the_start() -> None:
+    cluster = made("default")
+    services = statuses(cluster, "inferenceservices.serving.kserve.io")
+    assert {name: s["modelStatus"]["transitionStatus"] for name, s in services.items()} == {
+        "iris": "UpToDate",
+        "qwen": "UpToDate",
+    }
+    groups = statuses(cluster, "leaderworkersets.leaderworkerset.x-k8s.io")
+    assert groups["ds-r1"]["readyReplicas"] == groups["ds-r1"]["updatedReplicas"] == 3
+    assert statuses(cluster, "statefulsets.apps")["bge-m3"]["readyReplicas"] == 2
+    deployments = statuses(cluster, "deployments.apps")
+    assert {"iris-predictor", "qwen-predictor", "vllm-llama", "coredns", "open-webui"} <= deployments.keys()
+    for name, status in deployments.items():
+        assert status["availableReplicas"] == status["replicas"], name
+        assert status["conditions"][-1]["reason"] == "NewReplicaSetAvailable", name
+    autoscalers = statuses(cluster, "horizontalpodautoscalers.autoscaling")
+    assert {"iris-predictor", "qwen-hpa"} <= autoscalers.keys()
+    assert cluster.store.records("events") == []
+    sizes: dict[str, set[int]] = {}
+    for _ in range(50):
+        cluster.run_for(60)
+        for obj in cluster.store.list("deployments.apps"):
+            sizes.setdefault(obj["metadata"]["name"], set()).add(obj["spec"]["replicas"])
+    assert max(sizes["iris-predictor"]) - min(sizes["iris-predictor"]) >= 4
+    assert sizes["qwen-predictor"] == {1, 2}
+    assert {name for name, seen in sizes.items() if len(seen) > 1} == {"iris-predictor", "qwen-predictor"}
+
+
+def test_trouble_breaks_one_of_each_system() -> None:
+    cluster = made("trouble")
+    service = statuses(cluster, "inferenceservices.serving.kserve.io")["kserve-oom"]
+    assert service["modelStatus"]["transitionStatus"] == "BlockedByFailedLoad"
+    groups = statuses(cluster, "leaderworkersets.leaderworkerset.x-k8s.io")["lws-crash"]
+    assert groups["readyReplicas"] == 1
+    assert statuses(cluster, "statefulsets.apps")["sts-blocked"]["readyReplicas"] == 1
+    assert cluster.store.record("pods", "llm-prod", "sts-blocked-2") is None
+    stuck = statuses(cluster, "deployments.apps")["rollout-stuck"]["conditions"]
+    assert {c["reason"] for c in stuck} >= {"ProgressDeadlineExceeded"}
+
+
 def test_trouble_has_every_trouble_from_the_first_moment() -> None:
     cluster = made("trouble")
     found = waiting(cluster)
@@ -170,6 +215,25 @@ def test_large_is_large_and_quickly_there() -> None:
     assert all(found == {"Running"} for found in states(cluster).values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert peak < 600, "megabytes, tests and all"
+
+
+def test_mixed_large_has_all_sorts_and_moves_a_little() -> None:
+    began = time.process_time()
+    cluster = made("mixed-large")
+    assert time.process_time() - began < 30
+    counts = {
+        RESOURCE: 1000,
+        "deployments.apps": 2000,
+        "horizontalpodautoscalers.autoscaling": 500,
+        "pods": 20_000,
+    }
+    assert {key: len(cluster.store.records(key)) for key in counts} == counts
+    began = time.process_time()
+    cluster.run_for(300)
+    assert time.process_time() - began < 60
+    sizes = [obj["spec"]["replicas"] for obj in cluster.store.list("deployments.apps")]
+    assert len([size for size in sizes if size != 5]) in range(5, 60)
+    assert len(cluster.store.records("pods")) in range(19_900, 20_200)
 
 
 @pytest.mark.parametrize(("workloads", "groups", "pods"), [(7, 3, 100), (20, 5, 60), (3, 2, 5)])
@@ -234,4 +298,4 @@ def test_nothing_grows_however_long_it_runs(name: str, warm: float, then: float)
 
 
 def test_every_scenario_has_a_name() -> None:
-    assert list(SCENARIOS) == ["default", "busy", "trouble", "empty", "large", "synthetic"]
+    assert list(SCENARIOS) == ["default", "busy", "trouble", "empty", "large", "mixed-large", "synthetic"]
