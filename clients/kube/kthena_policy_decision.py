@@ -1,0 +1,394 @@
+"""What a Kthena AutoscalingPolicy decides (HEAD 3cc05728; fact sheet ``kthena``, section 7).
+
+Its controller scrapes pods or asks Prometheus and writes no metric value into the API. Where the caller has
+the same values the decision is recomputed; where not, only what the status and the bounds tell is told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from clients.kube.kthena_policy_division import clamp, repaired, split
+from clients.kube.kthena_policy_object import (
+    PolicyMetric,
+    PolicyObject,
+    PolicyTarget,
+    Ratio,
+    Shape,
+    StableRule,
+)
+from clients.serving.decision import (
+    Aggregate,
+    Clamped,
+    Decision,
+    MetricDecision,
+    Outcome,
+    RateLimited,
+    Stabilised,
+)
+
+__all__ = ["PolicyHistory", "PolicyValue", "decide"]
+
+_INTERVAL = 15.0
+_MOST = 1_000_000_000
+_KEPT = 1024
+_BLIND = "its metrics are read by Kthena's controller alone and stand in no API"
+_SYNC = "--autoscaling-sync-period-seconds=15"
+
+
+class PolicyValue(Struct, frozen=True):
+    """One metric as the controller sums it up."""
+
+    total: float
+    reporters: int | None = None
+    """Pods that gave a value; ``None`` for Prometheus' one number for all."""
+    unready: int = 0
+    """Pods of the scrape group that are not ready."""
+
+
+class PolicyHistory:
+    """What was recommended and set since the console began to watch; times are cluster time."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self._recommended: list[tuple[float, int]] = []
+        self._set: list[tuple[float, int]] = []
+        self.panic_until = -math.inf
+
+    def remember(self, decision: Decision) -> None:
+        """Once for each look of the controller, every 15 s."""
+        if decision.best is None or decision.desired is None:
+            return
+        self._recommended.append((decision.at, decision.best))
+        self._set.append((decision.at, decision.desired))
+        del self._recommended[:-_KEPT], self._set[:-_KEPT]
+
+    def recommended(self, now: float, window: float) -> list[tuple[float, int]]:
+        """(when, count) within a window; a window of 0 holds nothing."""
+        return [entry for entry in self._recommended if entry[0] + window >= now] if window else []
+
+    def lowest(self, now: float, period: float, current: int) -> int | None:
+        """The lowest count that stood at some time in the period; ``None`` where the period is 0."""
+        if not period:
+            return None
+        ends = [at for at, _ in self._set[1:]]
+        stood = [count for (_, count), end in zip(self._set, ends, strict=False) if end + period >= now]
+        stood += [count for at, count in self._set[-1:] if at + 2 * period >= now]
+        return min([current, *stood])
+
+
+def decide(
+    policy: PolicyObject,
+    current: Mapping[tuple[str, str | None], int],
+    values: Mapping[str | None, Mapping[str, PolicyValue]],
+    histories: Mapping[str | None, PolicyHistory],
+    now: float,
+) -> tuple[Decision, ...]:
+    """One decision for each target and role. ``current``: (name, role) → the count that is asked for.
+
+    ``values`` and ``histories`` are by role, or by ``None`` for whole targets; a missing entry is not known.
+    """
+    if policy.shape is Shape.HETEROGENEOUS:
+        return _divided(policy, current, values.get(None), histories.get(None), now)
+    made = [
+        _one(
+            policy,
+            target,
+            current.get((target.target.name, target.role)),
+            values.get(target.role),
+            histories.get(target.role),
+            now,
+        )
+        for target in policy.targets
+    ]
+    if policy.shape is Shape.DISAGGREGATED and policy.ratio is not None:
+        made = _in_ratio(policy, policy.ratio, made)
+    return tuple(made)
+
+
+def _begin(policy: PolicyObject, target: PolicyTarget, current: int | None, now: float) -> Decision:
+    return Decision(
+        subject=policy.ref,
+        at=now,
+        outcome=Outcome.UNKNOWN,
+        target=target.target,
+        role=target.role,
+        current=current,
+        minimum=target.minimum,
+        maximum=target.maximum,
+        metrics=tuple(_unread(metric) for metric in target.metrics),
+        interval=_INTERVAL,
+        reason=policy.problem or _BLIND,
+        assumptions=(_SYNC,),
+    )
+
+
+def _unread(metric: PolicyMetric) -> MetricDecision:
+    return MetricDecision(
+        kind="policy",
+        name=metric.name,
+        target=metric.target,
+        error=f"read by the controller from {metric.source}"
+        if metric.source
+        else "has no source: it is left out",
+    )
+
+
+def _one(
+    policy: PolicyObject,
+    target: PolicyTarget,
+    current: int | None,
+    values: Mapping[str, PolicyValue] | None,
+    history: PolicyHistory | None,
+    now: float,
+) -> Decision:
+    made = _begin(policy, target, current, now)
+    bounds = target.bounds
+    if current is None or bounds is None:
+        return made if bounds is not None else replace(made, reason="its bounds are not told")
+    least, most = bounds
+    fixed = target.role is not None and least == most > 0
+    if fixed or not least <= current <= most:
+        bound = clamp(current, bounds)
+        reason = f"min is max: the role stays at {bound}" if fixed else f"{current} is out of its bounds"
+        return _settled(replace(made, metrics=(), reason=reason), bound)
+    if values is None:
+        return _by_status(policy, made)
+    metrics = tuple(_proposed(metric, values.get(metric.name), current, policy) for metric in target.metrics)
+    proposals = [
+        (metric.proposal, index) for index, metric in enumerate(metrics) if metric.proposal is not None
+    ]
+    if not proposals:
+        return replace(made, outcome=Outcome.NONE, metrics=metrics, reason="no metric gives a value")
+    asked, winner = max(proposals, key=lambda each: each[0])
+    best = clamp(asked, bounds)
+    made = replace(made, metrics=metrics, best=best, winner=winner, reason=None)
+    if history is None or history.since > now - policy.down.window:
+        made = replace(
+            made, assumptions=(*made.assumptions, "what it recommended before servegrid looked is unknown")
+        )
+    made = _corrected(policy, made, current, best, history or PolicyHistory(now), now)
+    if best != asked and made.desired == best:
+        made = replace(made, clamped=Clamped(best, "max" if best < asked else "min"))
+    return made
+
+
+def _by_status(policy: PolicyObject, made: Decision) -> Decision:
+    """Without values: what the status of a disaggregated policy says was asked for."""
+    role = next((role for role in policy.roles if role.name == made.role), None)
+    if role is None or role.desired is None:
+        return made
+    panic = ", in panic" if role.mode == "Panic" else ""
+    told = replace(
+        made, best=role.desired, reason=f"its metrics ask for {role.desired}{panic}, says its status"
+    )
+    return _settled(told, min(max(role.desired, made.minimum or 0), made.maximum or role.desired))
+
+
+def _settled(made: Decision, desired: int) -> Decision:
+    moves = made.current != desired
+    return replace(
+        made,
+        outcome=Outcome.SCALES if moves else Outcome.HOLDS,
+        desired=desired,
+        goes_to=desired if moves else None,
+        until=made.at if moves else None,
+    )
+
+
+# -- the proposal of a metric
+
+
+def _proposed(
+    metric: PolicyMetric, value: PolicyValue | None, current: int, policy: PolicyObject
+) -> MetricDecision:
+    made = replace(_unread(metric), error=None)
+    if value is None or not metric.target or metric.target < 0:
+        return replace(made, error="no value" if value is None else "its target is not above 0")
+    if value.reporters is None:
+        wanted = value.total / metric.target
+        ratio = wanted / current if current else math.inf
+        near = abs(ratio - 1) <= policy.tolerance
+        return replace(
+            made,
+            aggregate=Aggregate.VALUE,
+            current=value.total,
+            ratio=ratio if math.isfinite(ratio) else None,
+            tolerated=near,
+            proposal=current if near else _ceil(wanted),
+        )
+    if value.reporters <= 0:
+        return replace(made, error="no value")
+    average = value.total / value.reporters
+    proposal, near = _per_pod(value, current, metric.target, policy.tolerance)
+    return replace(
+        made,
+        aggregate=Aggregate.AVERAGE,
+        current=average,
+        ratio=average / metric.target,
+        proposal=proposal,
+        tolerated=near,
+    )
+
+
+def _per_pod(value: PolicyValue, current: int, target: float, tolerance: float) -> tuple[int, bool]:
+    """(proposal, near enough): pods without a say count as 0 upwards, as the target downwards."""
+    count, total = value.reporters or 0, value.total
+    missing = max(current - value.unready - count, 0)
+    ratio = total / count / target
+    up = ratio >= 1
+    if not missing and not (value.unready and up):
+        near = abs(ratio - 1) <= tolerance
+        return (current, True) if near else (_ceil(ratio * count), False)
+    count += missing
+    if not up:
+        total += missing * target
+    elif value.unready:
+        count += value.unready
+    again = total / count / target
+    if abs(again - 1) <= tolerance or up != (again >= 1):
+        return current, abs(again - 1) <= tolerance
+    wanted = _ceil(again * count)
+    against = wanted > current if again < 1 else wanted < current
+    return (current if against else wanted), False
+
+
+def _ceil(value: float) -> int:
+    return _MOST if value >= _MOST else max(0, math.ceil(value))
+
+
+# -- behavior
+
+
+def _corrected(
+    policy: PolicyObject, made: Decision, current: int, best: int, history: PolicyHistory, now: float
+) -> Decision:
+    if policy.panic.hold and best * 100 >= current * policy.panic.threshold:
+        history.panic_until = now + policy.panic.hold
+    if policy.panic.hold and now <= history.panic_until:
+        return _panicking(policy, made, current, best, history, now)
+    if best == current:
+        return _settled(made, current)
+    down = best < current
+    rule = policy.down if down else policy.up
+    kept = history.recommended(now, rule.window)
+    pick = max if down else min
+    stable = pick([best, *(count for _, count in kept)])
+    stable = min(stable, current) if down else max(stable, current)
+    if stable != best:
+        held = [(at, count) for at, count in kept if (count >= stable if down else count <= stable)]
+        at, by = max(held)
+        left = max(0.0, at + rule.window - now)
+        made = replace(made, stabilised=Stabilised(stable, down, rule.window, left, by, now - at))
+    limit = _limit(rule, history.lowest(now, rule.period, current), down=down)
+    desired = stable
+    if limit is not None:
+        desired = min(max(stable, limit), current) if down else max(min(stable, limit), current)
+    if desired != stable:
+        made = replace(made, limited=RateLimited(desired, _rule_words(rule)))
+    made = _settled(made, desired)
+    if desired == current and made.stabilised is not None:
+        return replace(made, until=now + made.stabilised.left, goes_to=best)
+    return made
+
+
+def _limit(rule: StableRule, past: int | None, *, down: bool) -> int | None:
+    if past is None or rule.select not in ("Or", "And"):
+        return None
+    share = past * rule.percent // 100
+    limits = (past - rule.instances, past - share) if down else (past + rule.instances, past + share)
+    widest = min if down else max
+    narrowest = max if down else min
+    return (widest if rule.select == "Or" else narrowest)(limits)
+
+
+def _rule_words(rule: StableRule) -> str:
+    return f"{rule.instances} {rule.select.lower()} {rule.percent}% in {rule.period:g}s"
+
+
+def _panicking(
+    policy: PolicyObject, made: Decision, current: int, best: int, history: PolicyHistory, now: float
+) -> Decision:
+    past = history.lowest(now, policy.panic.period, current)
+    desired = best
+    if past:
+        limit = past + int(past * policy.panic.percent / 100)
+        if limit < best:
+            desired = limit
+            words = f"panic, {policy.panic.percent}% in {policy.panic.period:g}s"
+            made = replace(made, limited=RateLimited(max(desired, current), words))
+    return _settled(replace(made, adjusted="in panic: it does not go down"), max(desired, current))
+
+
+# -- several targets, and roles in a ratio
+
+
+def _divided(
+    policy: PolicyObject,
+    current: Mapping[tuple[str, str | None], int],
+    values: Mapping[str, PolicyValue] | None,
+    history: PolicyHistory | None,
+    now: float,
+) -> tuple[Decision, ...]:
+    counts = [current.get((target.target.name, target.role)) for target in policy.targets]
+    ranges = [target.bounds for target in policy.targets]
+    known = [bounds for bounds in ranges if bounds is not None]
+    if not known or len(known) < len(ranges) or any(count is None for count in counts):
+        return tuple(_begin(policy, t, count, now) for t, count in zip(policy.targets, counts, strict=True))
+    whole = PolicyTarget(
+        policy.ref,
+        sum(least for least, _ in known),
+        sum(most for _, most in known),
+        metrics=policy.targets[0].metrics,
+    )
+    together = _one(policy, whole, sum(count or 0 for count in counts), values, history, now)
+    if together.desired is None:
+        return tuple(
+            replace(_begin(policy, target, count, now), outcome=together.outcome, reason=together.reason)
+            for target, count in zip(policy.targets, counts, strict=True)
+        )
+    shares = split(policy.targets, together.desired, policy.expansion)
+    return tuple(
+        _settled(
+            replace(
+                together,
+                target=target.target,
+                current=count,
+                minimum=target.minimum,
+                maximum=target.maximum,
+                adjusted=f"{share} of {together.desired} in all, the cheapest first",
+            ),
+            share,
+        )
+        for target, count, share in zip(policy.targets, counts, shares, strict=True)
+    )
+
+
+def _in_ratio(policy: PolicyObject, ratio: Ratio, made: list[Decision]) -> list[Decision]:
+    """Roles kept in their ratio; nothing is said of it where a role's own count is not known."""
+    wanted = {decision.role: decision.desired for decision in made}
+    numerator, denominator = wanted.get(ratio.numerator), wanted.get(ratio.denominator)
+    bounds = {target.role: target.bounds for target in policy.targets}
+    above, below = bounds.get(ratio.numerator), bounds.get(ratio.denominator)
+    if numerator is None or denominator is None or above is None or below is None:
+        return made
+    pair = repaired((numerator, denominator), above, below, ratio.least, ratio.most)
+    if pair is None:
+        reason = f"no counts within the bounds keep {ratio.numerator} to {ratio.denominator} in its ratio"
+        return [replace(decision, outcome=Outcome.NONE, desired=None, reason=reason) for decision in made]
+    kept = {ratio.numerator: pair[0], ratio.denominator: pair[1]}
+    return [
+        _settled(
+            replace(
+                decision, adjusted=f"the ratio of {ratio.numerator} to {ratio.denominator} needs {kept[role]}"
+            ),
+            kept[role],
+        )
+        if (role := decision.role or "") in kept and kept[role] != decision.desired
+        else decision
+        for decision in made
+    ]
