@@ -19,6 +19,7 @@ from clients.embedded.controllers.kserve import InferenceServices
 from clients.embedded.controllers.kserve_names import INFERENCE_SERVICES
 from clients.embedded.controllers.kserve_webhook import review as review_inference_service
 from clients.embedded.controllers.kthena import KthenaController
+from clients.embedded.controllers.kthena_autoscaler import KthenaAutoscaler
 from clients.embedded.controllers.kthena_crd import crds_of
 from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.controllers.kthena_spec import RESOURCE
@@ -96,6 +97,7 @@ class Cluster:
         self.autoscaler = PodAutoscaler(self.store, self.engine, self.pods, self.adapters)
         self.cronhpa = CronHpaController(self.store, self.engine, self.options.seed)
         self.keda = KedaOperator(self.store, self.engine, self.demand, self.adapters)
+        self.kthena_autoscaler = KthenaAutoscaler(self.store, self.engine, self.pods, self.demand)
         self.expiry = EventExpiry(self.store, self.engine)
 
     def namespaces(self, names: Sequence[str]) -> None:
@@ -119,6 +121,7 @@ class Cluster:
         self.autoscaler.start()
         self.cronhpa.start()
         self.keda.start()
+        self.kthena_autoscaler.start()
 
     def run_for(self, seconds: float) -> None:
         """Lives through simulated seconds at once, without waiting."""

@@ -7,11 +7,12 @@ taken, and mean something else. Ranges, steps, lists, ``*`` and ``?``, names of 
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
+
+from clients.embedded.controllers.durations import read_duration
 
 __all__ = ["Calendar", "Every", "Schedule", "ScheduleError", "parse_schedule"]
 
@@ -95,11 +96,9 @@ _DESCRIPTORS = {
     "@midnight": "0 0 0 * * *",
     "@hourly": "0 0 * * * *",
 }
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DIGITS = 9
 _LONGEST = 1e9
 """Seconds, some 30 years: a longer pause is never lived through."""
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s)")
 
 
 def parse_schedule(text: str) -> Schedule:
@@ -145,10 +144,10 @@ def _descriptor(text: str) -> Schedule:
 
 
 def _every(text: str, rest: str) -> int:
-    parts = _DURATION.findall(rest)
-    if not parts or "".join(a + b for a, b in parts) != rest:
-        raise ScheduleError(f"Failed to parse duration {text}: time: invalid duration {rest!r}")
-    return int(min(_LONGEST, max(1.0, sum(float(amount) * _UNITS[unit] for amount, unit in parts))))
+    try:
+        return int(min(_LONGEST, max(1.0, read_duration(rest))))
+    except ValueError as error:
+        raise ScheduleError(f"Failed to parse duration {text}: {error}") from None
 
 
 def _field(field: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
