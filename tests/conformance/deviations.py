@@ -23,7 +23,7 @@ DEVIATIONS: dict[str, Deviation] = {
         201, "built-in kinds have no full schema here: their unknown fields are kept, never refused"
     ),
     "protobuf-body": Deviation(
-        415, "JSON and YAML only: kubectl's create and auth can-i send protobuf, its apply does not"
+        415, "of protobuf only the kinds are read that kubectl makes by commands of their own, and reviews"
     ),
     "escalation": Deviation(
         201, "who may write roles is trusted here: of the embedded cluster's own users only the admin may"

@@ -159,20 +159,27 @@ def test_16_malformed_json(api: Api) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
 
 
-def _protobuf_config_map(name: str) -> bytes:
-    """A ConfigMap as Kubernetes puts it on the wire: ``runtime.Unknown`` behind four magic bytes."""
+def _protobuf(api_version: str, kind: str, name: str) -> bytes:
+    """An object as Kubernetes puts it on the wire: ``runtime.Unknown`` behind four magic bytes."""
 
     def field(number: int, value: bytes) -> bytes:
         return bytes([number << 3 | 2, len(value)]) + value
 
-    kind = field(1, b"v1") + field(2, b"ConfigMap")
-    return b"k8s\x00" + field(1, kind) + field(2, field(1, field(1, name.encode())))
+    head = field(1, api_version.encode()) + field(2, kind.encode())
+    return b"k8s\x00" + field(1, head) + field(2, field(1, field(1, name.encode())))
 
 
 def test_16_protobuf(api: Api) -> None:
     headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
-    content = _protobuf_config_map("a")
+    content = _protobuf("v1", "ConfigMap", "a")
     answer = api.http.post(api.core("configmaps"), content=content, headers=headers)
+    assert (answer.status_code, answer.json()["metadata"]["name"]) == (201, "a")
+    for broken in (content[:-1], b"k8s\x00\xff", b"{}"):
+        answer = api.http.post(api.core("configmaps"), content=broken, headers=headers)
+        assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest"), broken
+    content = _protobuf("coordination.k8s.io/v1", "Lease", "a")
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{api.namespace}/leases"
+    answer = api.http.post(path, content=content, headers=headers)
     api.conform("protobuf-body", answer.status_code, 201)
 
 

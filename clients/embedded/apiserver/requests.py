@@ -13,6 +13,7 @@ from msgspec import Struct
 from clients.embedded.apiserver.access import Attributes
 from clients.embedded.apiserver.errors import ApiError, bad_request, unsupported_media_type
 from clients.embedded.apiserver.objects import Json
+from clients.embedded.apiserver.protobuf import MEDIA_TYPE, read_protobuf
 from clients.embedded.apiserver.registry import Registry, Resource
 
 __all__ = ["Accept", "Target", "body_object", "field_manager", "flag", "number", "read_accept", "resolve"]
@@ -138,7 +139,9 @@ def field_manager(request: web.Request) -> str:
 
 
 async def body_object(request: web.Request, *, required: bool = True) -> Json:
-    """The body as an object. Raises ApiError 415 for protobuf and such, 400 for what cannot be read."""
+    """The body as an object. Raises ApiError 415 for another format, 400 for what cannot be read."""
+    if request.content_type == MEDIA_TYPE:
+        return read_protobuf(await request.read())
     if request.content_type not in (
         "application/json",
         "application/yaml",

@@ -153,6 +153,33 @@ async def test_the_roles_of_this_project_are_applied_bound_and_shown(kubectl: Ru
     assert 'User "ops" cannot list resource "secrets"' in refused
 
 
-async def test_access_reviews_in_protobuf_are_refused(kubectl: Run) -> None:
-    told = await kubectl("auth", "can-i", "list", "pods", code=1)
-    assert "UnsupportedMediaType" in told
+async def test_who_may_what_is_asked_and_granted_by_commands(kubectl: Run) -> None:
+    assert await kubectl("auth", "can-i", "list", "pods") == "yes\n"
+    assert await kubectl("auth", "can-i", "list", "pods", "--as", "ops", code=1) == "no\n"
+    rule = ("--verb", "list,watch", "--resource", "pods,modelservings.workload.serving.volcano.sh")
+    await kubectl("create", "clusterrole", "sees", *rule)
+    await kubectl("create", "clusterrolebinding", "ops-sees", "--clusterrole", "sees", "--user", "ops")
+    assert await kubectl("auth", "can-i", "watch", "modelservings", "-A", "--as", "ops") == "yes\n"
+    assert await kubectl("auth", "can-i", "get", "/version", "--as", "ops") == "yes\n"
+    await kubectl("create", "namespace", "team")
+    await kubectl(
+        "create", "role", "sizes", "-n", "team", "--verb", "patch", "--resource", "deployments/scale"
+    )
+    await kubectl("create", "rolebinding", "ops-sizes", "-n", "team", "--role", "sizes", "--group", "sre")
+    asked = (
+        "auth",
+        "can-i",
+        "patch",
+        "deployments",
+        "--subresource",
+        "scale",
+        "--as",
+        "x",
+        "--as-group",
+        "sre",
+    )
+    assert await kubectl(*asked, "-n", "team") == "yes\n"
+    assert await kubectl(*asked, code=1) == "no\n"
+    listed = await kubectl("auth", "can-i", "--list", "--as", "ops")
+    assert "modelservings.workload.serving.volcano.sh" in listed
+    assert "ops" in await kubectl("auth", "whoami", "--as", "ops")
