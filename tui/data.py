@@ -26,7 +26,7 @@ from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
 from clients.serving.sources import SourceState
 from clients.serving.workload import Workload
-from tui.door import ContainerView, ContextView, DataError, EtaView, Mode, Right
+from tui.door import Asked, ContainerView, ContextView, DataError, EtaView, Mode, Right
 from tui.fleet import Fleet
 from tui.start import Start
 
@@ -215,12 +215,6 @@ class Data:
 
     # -- changing
 
-    @property
-    def audit(self) -> Sequence[Any]:
-        """My changes, oldest first."""
-        line = self._line
-        return line.scaling.mine() if line is not None else ()
-
     async def plan(self, key: WorkloadKey, change: Change) -> ScalePlan:
         """The plan with all guards but the server's dry run."""
         workload = self._workload(key)
@@ -238,6 +232,11 @@ class Data:
         """The inverse of my last change to this workload."""
         line, workload = self._line, self.fleet.view().workloads.get(key)
         return line.scaling.undo(workload) if line is not None and workload is not None else None
+
+    def wrote(self, key: WorkloadKey) -> Asked | None:
+        """Who asked for the workload's present counts, by the audit log as far as it was read."""
+        line, workload = self._line, self.fleet.view().workloads.get(key)
+        return line.scaling.wrote(workload) if line is not None and workload is not None else None
 
     async def right(self, verb: str, key: WorkloadKey) -> Right:
         """Whether I may change its counts; the one verb there is today is ``patch``."""

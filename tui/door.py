@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from clients.serving.backend import Ticket
 from clients.serving.changes import Change
 from clients.serving.keys import WorkloadKey
-from clients.serving.operation import Operation
+from clients.serving.operation import Count, Operation
 from clients.serving.plans import ScalePlan
 from tui.fleet import FleetDelta, FleetView
 
-__all__ = ["ContainerView", "ContextView", "DataError", "Door", "EtaView", "FleetDoor", "Mode", "Right"]
+__all__ = [
+    "Asked",
+    "ContainerView",
+    "ContextView",
+    "DataError",
+    "Door",
+    "EtaView",
+    "FleetDoor",
+    "Mode",
+    "Right",
+]
 
 
 class Mode(StrEnum):
@@ -71,6 +81,18 @@ class ContainerView(Struct, frozen=True):
     """Plain: what it is and how it is: ``init, terminated: Error, 3 restarts``."""
 
 
+class Asked(Struct, frozen=True):
+    """A change in the audit log."""
+
+    by: str
+    at: float
+    """Cluster time."""
+    before: Count
+    after: Count
+    last: bool
+    """The object was not changed since: its generation is the one that the server gave back."""
+
+
 class DataError(Exception):
     """Something that was asked for could not be had. Its text is one plain line that says what to do."""
 
@@ -104,11 +126,6 @@ class Door(Protocol):
         """Where we are."""
         ...
 
-    @property
-    def audit(self) -> Sequence[Any]:
-        """This session's own operations, newest last; what they are is the audit log's business."""
-        ...
-
     def start(self) -> None:
         """Starts the data thread; returns at once."""
         ...
@@ -139,6 +156,10 @@ class Door(Protocol):
 
     def eta(self, key: WorkloadKey) -> EtaView | None:
         """What remains of the workload's running operation; ``None``: no history or nothing running."""
+        ...
+
+    def wrote(self, key: WorkloadKey) -> Asked | None:
+        """Who asked for the workload's present counts, by the audit log as far as it was read."""
         ...
 
     def undo(self, key: WorkloadKey) -> Change | None:

@@ -8,6 +8,7 @@ from enum import IntEnum
 import msgspec
 from msgspec import Struct
 
+from clients.serving.differences import own_trouble
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
 from clients.serving.phase import TroubleKind
@@ -99,8 +100,8 @@ def needs_of(workload: Workload, now: float) -> tuple[Need, ...]:
         need = Need(_URGENCY[trouble.kind], key, group.name, where, text, trouble.since, which)
         merged[same] = (need, 0)
     found = [need if not more else _and_more(need, more) for need, more in merged.values()]
-    trouble = workload.trouble
-    if not found and trouble:
+    trouble = own_trouble(workload)
+    if trouble is not None:
         found.append(Need(_URGENCY[trouble.kind], key, None, None, trouble_text(trouble), trouble.since))
     operation = workload.operation
     if operation and stuck(operation, now):

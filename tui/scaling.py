@@ -23,6 +23,7 @@ from clients.serving.operation import Count, Operation, Outcome
 from clients.serving.plans import ScalePlan
 from clients.serving.workload import Workload
 from tui.audit import AuditLog, AuditUnavailable, Author, Entry, Intent
+from tui.door import Asked
 from tui.moments import seconds
 from tui.settings import ContextMode
 
@@ -188,9 +189,18 @@ class Scaling:
             return None
         return last.intent.undo
 
-    def mine(self) -> tuple[Entry, ...]:
-        """My changes in the log, oldest first."""
-        return tuple(e for e in self._audit.entries() if e.intent.by.by == self._author.by)
+    def wrote(self, workload: Workload) -> Asked | None:
+        """The newest change in the log, by anybody, if it asked for the counts that are wanted now."""
+        entry = self._audit.last_change(workload.uid)
+        if (
+            entry is None
+            or entry.intent.after != count_of(workload)
+            or entry.intent.before == entry.intent.after
+        ):
+            return None
+        told = entry.sent.generation if entry.sent is not None else None
+        intent = entry.intent
+        return Asked(intent.by.by, entry.at, intent.before, intent.after, told == workload.generation)
 
     def actor(self, before: Workload | None, after: Workload) -> ActorHint | None:
         """Who asked for the counts that ``after`` has, by the log. Cheap where nothing changed."""

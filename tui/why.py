@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from clients.serving.account import score
+from clients.serving.differences import own_trouble
 from clients.serving.operation import Operation
 from clients.serving.phase import Phase, Trouble
 from clients.serving.plain import plain
 from clients.serving.workload import Driver, Group, RoleReplica, Workload
-from tui.door import EtaView
+from tui.door import Asked, EtaView
 from widgets.cells import duration, span
 from widgets.words import counts, group_label, item_label
 
@@ -20,8 +22,13 @@ def why(
     group: str | None = None,
     replica: str | None = None,
     eta: EtaView | None = None,
+    last: Operation | None = None,
+    wrote: Asked | None = None,
 ) -> str:
-    """The page that ``w`` shows; about one group or role replica if they are named."""
+    """The page that ``w`` shows; about one group or role replica if they are named.
+
+    ``last`` is the operation that ended last, ``wrote`` who asked for the present counts, by the audit log.
+    """
     name = plain(workload.key.name)
     ready = "–" if workload.ready is None else workload.ready
     wanted = "–" if workload.desired is None else workload.desired
@@ -36,11 +43,12 @@ def why(
         lines.append(
             f"  It belongs to {plain(str(workload.owner))}, which may write its own number over yours."
         )
-    if workload.replicas_manager:
-        lines.append(f"  {plain(workload.replicas_manager)} wrote the number last.")
+    lines += [f"  {line}" for line in _writers(workload, wrote, now)]
     lines.append("")
     if workload.operation:
-        lines += _operation(workload.operation, now, eta)
+        lines += _running(workload.operation, now, eta)
+    if last is not None and last.ended_at is not None:
+        lines += _ended(last, last.ended_at, now)
     moving = any(found.phase is not Phase.RUNNING for found in groups)
     lines += _doing(groups if moving or replica else list(workload.groups), replica, now)
     for warning in workload.warnings:
@@ -58,8 +66,9 @@ def _troubles(workload: Workload, groups: list[Group], replica: str | None, now:
                 _add(places, f"{group_label(group)} {plain(part.id)}", part.trouble)
         if group.trouble and not parts:
             _add(places, group_label(group), group.trouble)
-    if not places and workload.trouble:
-        _add(places, plain(workload.key.name), workload.trouble)
+    own = own_trouble(workload)
+    if own is not None:
+        _add(places, plain(workload.key.name), own)
     lines = [line for where, trouble in places.values() for line in _trouble(where, trouble, now)]
     return ["What is wrong", *lines, ""] if lines else ["Nothing is wrong that can be seen.", ""]
 
@@ -98,17 +107,39 @@ def _driver(driver: Driver) -> list[str]:
     return lines
 
 
-def _operation(operation: Operation, now: float, eta: EtaView | None) -> list[str]:
+def _writers(workload: Workload, wrote: Asked | None, now: float) -> list[str]:
+    """Who wrote the counts last: by the audit log, else by the fields' managers."""
+    lines: list[str] = []
+    if wrote is None or not wrote.last:
+        number, roles = workload.replicas_manager, workload.roles_manager
+        if number:
+            lines.append(f"{plain(number)} wrote the number last.")
+        if roles and roles != number:
+            lines.append(f"{plain(roles)} wrote the roles last.")
+    if wrote is not None:
+        change = counts(wrote.before, wrote.after)
+        ago = duration(max(0.0, now - wrote.at))
+        said = "" if wrote.last else "By the audit log "
+        lines.append(f"{said}{plain(wrote.by)} asked for {change} {ago} ago, from servegrid.")
+    return lines
+
+
+def _ended(operation: Operation, ended: float, now: float) -> list[str]:
+    what = counts(operation.before, operation.after)
+    took = duration(max(0.0, ended - operation.started_at))
+    detail = f" ({plain(operation.detail)})" if operation.detail else ""
+    return [
+        "The last scale operation",
+        f"  {what} by {plain(operation.by)}: {operation.outcome or 'ended'} after {took}{detail}, "
+        f"{duration(max(0.0, now - ended))} ago.",
+        f"  {score(operation)}",
+        "",
+    ]
+
+
+def _running(operation: Operation, now: float, eta: EtaView | None) -> list[str]:
     what = counts(operation.before, operation.after)
     name = operation.key.name
-    if operation.ended_at is not None:
-        took = duration(max(0.0, operation.ended_at - operation.started_at))
-        detail = f" ({plain(operation.detail)})" if operation.detail else ""
-        return [
-            "The last scale operation",
-            f"  {what} by {plain(operation.by)}: {operation.outcome or 'ended'} after {took}{detail}.",
-            "",
-        ]
     left = (
         f"about {span(eta.low, eta.high).lstrip('~')} to go" if eta else "no history to tell how long still"
     )

@@ -18,7 +18,7 @@ from clients.serving.operation import Count, Operation
 from clients.serving.plans import Capacity, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
-from tui.door import ContainerView, ContextView, DataError, EtaView, Right
+from tui.door import Asked, ContainerView, ContextView, DataError, EtaView, Right
 from tui.fleet import FleetDelta, FleetView
 
 __all__ = ["ScriptedDoor", "ScriptedFleet", "live_source"]
@@ -90,7 +90,7 @@ class ScriptedDoor:
             contexts=("prod-eu", "prod-us"),
             known_namespaces=("llm", "batch"),
         )
-        self.audit: tuple[object, ...] = ()
+        self.written: dict[WorkloadKey, Asked] = {}
         self.time = 1000.0
         self.mono = 50.0
         self.asked: list[str] = []
@@ -158,6 +158,9 @@ class ScriptedDoor:
 
     def undo(self, key: WorkloadKey) -> Change | None:
         return self.undoable.get(key)
+
+    def wrote(self, key: WorkloadKey) -> Asked | None:
+        return self.written.get(key)
 
     async def right(self, verb: str, key: WorkloadKey) -> Right:
         self.asked.append(f"right {verb}")

@@ -324,7 +324,23 @@ async def test_undo_is_the_inverse_of_my_last_change(tmp_path: Path) -> None:
     other.backend.clock.at += 10
     await other.send(4, 9)
     assert desk.scaling.undo(workload(9)) == ReplicasChange(groups=2)
-    assert [entry.intent.after for entry in desk.scaling.mine()] == [count(4)]
+
+
+async def test_who_wrote_the_present_counts_is_told_by_the_log_whoever_it_was(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    assert desk.scaling.wrote(workload(2)) is None
+    await desk.send(2, 4)
+    other = Desk(tmp_path, Author("night-shift"))
+    other.backend.clock.at += 10
+    await other.send(4, 9)
+    desk.scaling.look()
+    wrote = desk.scaling.wrote(workload(9, generation=7))
+    assert wrote is not None
+    assert (wrote.by, wrote.before, wrote.after, wrote.last) == ("night-shift", count(4), count(9), True)
+    later = desk.scaling.wrote(workload(9, generation=8))
+    assert later is not None
+    assert not later.last, "something was changed since"
+    assert desk.scaling.wrote(workload(4)) is None, "somebody else went back"
 
 
 async def test_who_asked_is_known_from_the_log(tmp_path: Path) -> None:

@@ -154,7 +154,13 @@ class ActingScreen(ConsoleScreen):
                 return "The workload is gone."
             door = self.session.door
             return why(
-                workload, now=door.now(), group=target.group, replica=target.replica, eta=door.eta(key)
+                workload,
+                now=door.now(),
+                group=target.group,
+                replica=target.replica,
+                eta=door.eta(key),
+                last=door.fleet.finished(key),
+                wrote=door.wrote(key),
             )
 
         self.app.push_screen(

@@ -132,7 +132,7 @@ def test_plain_is_the_fleet_once_and_then_its_events(watching: Callable[..., Lin
 
 def test_what_is_there_already_is_no_news(watching: Callable[..., Lines]) -> None:
     lines = watching("watch", "-o", "jsonl", "-A")
-    lines.is_watching("12 workloads")
+    until(lambda: lines.notes[-1:] and " workloads in admin" in lines.notes[-1], "it to watch everything")
     told = [json.loads(line) for line in lines.all]
     assert [event["key"]["name"] for event in told if event["from"] == "absent"] == []
     assert {event["kind"] for event in told} <= {"source", "operation", "trouble"}
