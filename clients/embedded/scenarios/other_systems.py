@@ -10,7 +10,7 @@ from clients.embedded.apiserver.objects import Json
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric
 from clients.embedded.controllers.kserve_names import ISVC_LABEL
-from clients.embedded.curves import Steady, Wave, chance
+from clients.embedded.curves import Bursts, Steady, Total, Wave, chance
 from clients.embedded.scenarios.ground import DAY, HOUR
 from clients.embedded.workload_objects import (
     Engine,
@@ -37,10 +37,21 @@ _PROGRAMS = (
     ("kube-system", "ack-alibaba-cloud-metrics-adapter", 1, "acs/alibaba-cloud-metrics-adapter:v0.3.9"),
     ("kube-system", "ack-kubernetes-cronhpa-controller", 1, "acs/kubernetes-cronhpa-controller:v1.4.1"),
 )
+_EXAMPLES = (
+    ("sklearn-iris", {ISVC_LABEL: "sklearn-iris"}, 2.0, 42.0, 64.0),
+    ("qwen", {ISVC_LABEL: "qwen"}, 4.0, 50.0, 64.0),
+    ("qwen-cronhpa", {ISVC_LABEL: "qwen-cronhpa"}, 10.0, 20.0, 64.0),
+    ("llm-deployment", {"app": "llm"}, 40.0, 360.0, 64.0),
+)
+"""Name, selector, requests in flight at rest, those of a burst, capacity of a pod: what users ask of
+docs/examples once somebody applies them."""
 
 
 def plant_other_systems(cluster: Cluster) -> None:
-    """Plants them all, and puts the scaled ones under demand. Raises ValueError where they do not fit."""
+    """Plants them all; puts them, and the examples to come, under demand.
+
+    Raises ValueError where they do not fit.
+    """
     grown = cluster.workloads
     cluster.namespaces(["default", "llm-prod", "research"])
     _plant_iris(cluster)
@@ -58,6 +69,10 @@ def plant_other_systems(cluster: Cluster) -> None:
         grown.deployment(deployment_object(namespace, name, replicas, program), 12 * DAY)
     for namespace, name in (("llm-prod", "vllm-llama"), ("research", "bge-m3")):
         cluster.demand.assign(namespace, name, {"app": name}, Steady(18), capacity=64)
+    for name, selector, calm, burst, capacity in _EXAMPLES:
+        seed = f"{cluster.options.seed}/{name}"
+        curve = Total((Steady(calm), Bursts(burst, gap=1200, length=150, seed=seed)))
+        cluster.demand.assign("default", name, selector, curve, capacity=capacity)
     leaders = {"leaderworkerset.sigs.k8s.io/name": "ds-r1"}
     cluster.demand.assign("llm-prod", "ds-r1", leaders, Steady(60), capacity=64)
 
