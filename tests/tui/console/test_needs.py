@@ -48,6 +48,16 @@ def test_a_workload_in_trouble_without_a_group_in_trouble() -> None:
     assert not need.shown.failed
 
 
+def test_the_workloads_own_trouble_is_told_beside_its_groups() -> None:
+    bad = fleets.group("r1", 0, trouble=_trouble(TroubleKind.FAILED))
+    own = Trouble(TroubleKind.BLOCKED, "ControllerSilent", "not taken up", 950.0)
+    found = urgent_first(needs_of(fleets.workload("r1", [bad], trouble=own), 1000.0))
+    assert [(need.urgency, need.group) for need in found] == [
+        (Urgency.FAILED, "r1-0"),
+        (Urgency.BLOCKED, None),
+    ]
+
+
 def test_a_healthy_one_needs_nobody() -> None:
     assert needs_of(fleets.workload("r1", 3), 1000.0) == ()
 
