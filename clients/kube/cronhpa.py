@@ -18,10 +18,13 @@ from clients.kube.cron import CronError
 from clients.kube.cron import Schedule as Cron
 from clients.kube.cron import parse as parse_cron
 from clients.kube.decode import timestamp
+from clients.kube.errors import KubeError
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import OwnerRow
 from clients.kube.scaler_fields import group_of, integer, listed, mapping, metadata, opened, text
+from clients.kube.session import Session
 from clients.serving.chain import Link, LinkKind
+from clients.serving.decision_words import lasted
 from clients.serving.keys import ObjectRef
 from clients.serving.schedule import Firing, Schedule, ScheduledJob
 from clients.serving.workload import Driver
@@ -40,6 +43,7 @@ __all__ = [
     "links",
     "owner_note",
     "plan",
+    "read_zone",
     "zone_in",
     "zone_named",
 ]
@@ -50,6 +54,13 @@ WATCHES = (ResourceSpec("cronhpa", GROUP, "cronhorizontalpodautoscalers", KIND, 
 DEFAULT_ZONE = "Asia/Shanghai"
 """``TZ`` of the controller's own manifest."""
 
+_CONTROLLERS = tuple(
+    f"/apis/apps/v1/namespaces/kube-system/deployments/{name}"
+    for name in ("kubernetes-cronhpa-controller", "ack-kubernetes-cronhpa-controller")
+)
+"""As its own manifest names it, and as ACK does."""
+_SILENT = 300.0
+"""Seconds after which a job that has not run is overdue: the controller itself runs late jobs again then."""
 _HPA = "HorizontalPodAutoscaler"
 _ENDED = ("Succeed", "Failed")
 _DAY = 86400.0
@@ -88,6 +99,7 @@ class CronHpaRow(Struct, frozen=True):
     exclude: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Traps in the object itself."""
+    created: float | None = None
 
     @property
     def ref(self) -> ObjectRef:
@@ -117,6 +129,7 @@ def decode(raw: bytes | msgspec.Raw) -> CronHpaRow:
         jobs,
         tuple(text(entry) for entry in excluded if text(entry)) if isinstance(excluded, list) else (),
         tuple(_traps(ref, jobs)),
+        timestamp(text(mapping(obj.get("metadata")).get("creationTimestamp"))),
     )
 
 
@@ -189,6 +202,16 @@ def zone_in(raw: bytes | msgspec.Raw) -> str | None:
     return None
 
 
+async def read_zone(session: Session) -> str | None:
+    """The controller's zone, read from its Deployment; ``None`` where that cannot be read, or sets none."""
+    for path in _CONTROLLERS:
+        try:
+            return zone_in(await session.get(path))
+        except (KubeError, msgspec.DecodeError):
+            continue
+    return None
+
+
 def _next(job: CronJobRow, now: float, zone: tzinfo) -> float | None:
     """When it fires next; ``@every`` is known only from its last run."""
     if job.cron is None or job.ended:
@@ -246,8 +269,23 @@ def plan(
         jobs=tuple(_told(job, now, where) for job in row.jobs),
         firings=tuple(firings[:_MOST]),
         more=len(firings) > _MOST,
-        notes=(*row.notes, *notes),
+        notes=(*row.notes, *_silence(row, now), *notes),
     )
+
+
+def _silence(row: CronHpaRow, now: float) -> Iterator[str]:
+    """A controller that does not answer, by what it has not written."""
+    waited = None if row.created is None else now - row.created
+    if row.jobs and waited is not None and waited > _SILENT and not any(job.state for job in row.jobs):
+        yield f"no CronHPA controller has taken this in for {lasted(waited)}: it is not installed, or is down"
+
+
+def _overdue(job: CronJobRow, now: float, zone: tzinfo) -> float | None:
+    """Since when it should have run."""
+    if job.cron is None or job.cron.every is not None or job.probed is None or job.ended:
+        return None
+    due = job.cron.next_after(job.probed, zone)
+    return due if due is not None and due + _SILENT < now else None
 
 
 def _every(job: CronJobRow, now: float, end: float, zone: tzinfo) -> Iterator[float]:
@@ -259,6 +297,9 @@ def _every(job: CronJobRow, now: float, end: float, zone: tzinfo) -> Iterator[fl
 
 def _told(job: CronJobRow, now: float, zone: tzinfo) -> ScheduledJob:
     notes = [] if job.cron is None else [*([job.cron.misread] if job.cron.misread else []), *job.cron.notes]
+    due = _overdue(job, now, zone)
+    if due is not None:
+        notes.append(f"was due {lasted(now - due)} ago and has not run: the controller may be down")
     if job.ended:
         notes.append("ran once and does not run again")
     elif job.cron is not None and job.cron.every is not None and job.state not in _ENDED:

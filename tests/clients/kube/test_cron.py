@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.embedded.controllers.cron_schedule import ScheduleError, parse_schedule
+from clients.embedded.controllers.cronhpa_jobs import day_off
 from clients.kube import cronhpa
 from clients.kube.cron import CronError, parse
 from clients.kube.cronhpa import Bounds, bounds_after
@@ -18,6 +20,7 @@ from clients.kube.rows import OwnerRow
 from clients.serving.chain import LinkKind, resolve
 from clients.serving.keys import ObjectRef
 from clients.serving.schedule import clock_times
+from tests.support.kube import session_to
 
 SHANGHAI, NEW_YORK, LORD_HOWE = "Asia/Shanghai", "America/New_York", "Australia/Lord_Howe"
 
@@ -304,6 +307,23 @@ def test_the_zone_of_the_controller() -> None:
     assert str(cronhpa.zone_named("../../etc/passwd")) == SHANGHAI
 
 
+def test_a_controller_that_is_silent_is_named() -> None:
+    meta = {**OBJECT["metadata"], "creationTimestamp": "2026-08-21T12:00:00Z"}
+    fresh = cronhpa.decode(msgspec.json.encode({**OBJECT, "metadata": meta, "status": None}))
+    assert cronhpa.plan(fresh, NOW).notes[-1] == (
+        "no CronHPA controller has taken this in for 1h00m: it is not installed, or is down"
+    )
+    assert cronhpa.plan(fresh, NOW - 3500).notes == fresh.notes
+    late = cronhpa.plan(made(), moment("2026-08-22 23:00"))
+    assert late.jobs[1].notes == ("was due 1h00m ago and has not run: the controller may be down",)
+    assert cronhpa.plan(made(), moment("2026-08-22 22:04")).jobs[1].notes == ()
+
+
+async def test_a_zone_that_cannot_be_read_is_not_known() -> None:
+    async with session_to("http://127.0.0.1:1") as session:
+        assert await cronhpa.read_zone(session) is None
+
+
 def test_both_clocks_are_told() -> None:
     at = moment("2026-08-24 08:30")
     assert clock_times(at, ZoneInfo(SHANGHAI), ZoneInfo("UTC")) == "Mon 08:30 CST (00:30 UTC)"
@@ -351,3 +371,33 @@ def test_any_object_gives_a_row(value: Any) -> None:
     row = cronhpa.decode(msgspec.json.encode(value))
     assert cronhpa.plan(row, NOW, ahead=60).subject == row.ref
     assert len(cronhpa.drivers(row, NOW)) == len(cronhpa.links(row))
+
+
+@given(
+    st.tuples(
+        _PART,
+        _PART,
+        _PART,
+        st.sampled_from(["*", "?", "1", "1-5", "*/7"]),
+        _PART.filter(lambda part: "0" not in part),
+        _PART,
+    ),
+    st.integers(1_500_000_000, 1_900_000_000),
+    st.booleans(),
+)
+def test_the_embedded_controller_reads_lines_and_days_off_alike(
+    fields: tuple[str, ...], at: int, five: bool
+) -> None:
+    line, zone = " ".join(fields[:5] if five else fields), ZoneInfo(SHANGHAI)
+    when = datetime.fromtimestamp(at, zone)
+    try:
+        theirs = parse_schedule(line).next(when)
+    except ScheduleError:
+        with pytest.raises(CronError):
+            parse(line)
+        return
+    assert parse(line).next_after(float(at), zone) == (None if theirs is None else theirs.timestamp())
+    exact = f"{when.second} {when.minute} {when.hour} {when.day} {when.month} ?"
+    schedule = cronhpa.plan(made(jobs=jobs(exact), excludeDates=[line]), float(at - 1), SHANGHAI, ahead=1.0)
+    (firing,) = schedule.firings
+    assert (firing.skipped is None) == (day_off([line], when) is None)
