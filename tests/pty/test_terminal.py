@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
 from tests.support.pty import Terminal
-from tui.terminal.driver import HUNG_UP
+from tui.exits import Exit
+from tui.terminal.driver import MOST_WAITING
 
 _APP = ("-m", "tests.support.demo_app")
 
 
 def _repainted(terminal: Terminal) -> list[str]:
-    """The screen after everything has been sent afresh onto a blank one."""
+    """The screen, once everything that was sent afresh onto a blank one has made it what it was."""
     terminal.settled()
     with_diffs = terminal.text()
     terminal.screen.feed(b"\x1b[2J")
-    sent = terminal.bytes
     terminal.send("r")
-    terminal.wait(lambda: terminal.bytes > sent)
-    terminal.settled()
-    assert terminal.text() == with_diffs
+    terminal.wait(lambda: terminal.text() == with_diffs)
     return with_diffs
+
+
+def _count(terminal: Terminal) -> int:
+    """The frame that the screen shows; -1 while it shows none."""
+    found = re.search(r"count (\d+)", "\n".join(terminal.text()))
+    return int(found[1]) if found else -1
 
 
 def _state(process: int) -> str:
@@ -52,6 +57,19 @@ def test_after_any_resize_the_screen_is_what_a_repaint_draws() -> None:
             drawn = _repainted(terminal)
             assert "prod" in drawn[0]
             assert "quit" in drawn[-1]
+
+
+def test_after_resizes_while_everything_moves_the_screen_is_what_a_repaint_draws() -> None:
+    with Terminal.python(*_APP, "busy", columns=120, lines=40) as terminal:
+        terminal.wait("count 3")
+        for columns, lines in ((150, 45), (60, 20), (90, 36), (91, 36), (120, 40)):
+            before = _count(terminal)
+            terminal.resize(columns, lines)
+            terminal.wait(lambda before=before: _count(terminal) > before + 1)  # type: ignore[misc]
+        terminal.send("p")
+        terminal.wait("paused")
+        _repainted(terminal)
+        assert terminal.screen.strange == []
 
 
 def test_a_resize_and_back_between_two_frames_repairs_the_screen() -> None:
@@ -96,12 +114,38 @@ def test_a_plain_stop_and_go_on_repairs_the_screen_and_keys_count_once() -> None
         assert terminal.find("count 1")
 
 
+def test_a_terminal_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
+    """Keys work while no byte is taken, frames are left out, and the last state is drawn in the end."""
+    report = tmp_path / "report"
+    with Terminal.python(*_APP, "busy", str(report), columns=150, lines=40) as terminal:
+        terminal.wait("count 5")
+        terminal.stop_reading()
+        full: list[int] = []
+
+        def left_out_while_full() -> bool:
+            """More than five since what waits was first seen to be as much as may wait."""
+            terminal.send("w")
+            told = report.read_text() if report.exists() else ""
+            if told.endswith("\n"):
+                left_out, waiting = (int(figure) for figure in told.split())
+                assert waiting <= MOST_WAITING + 1, "what waits is bounded, one frame being written"
+                if waiting > MOST_WAITING:
+                    full.append(left_out)
+            return bool(full) and full[-1] > full[0] + 5
+
+        terminal.wait(left_out_while_full)
+        terminal.send("p")
+        terminal.go_on_reading()
+        terminal.wait("paused")
+        _repainted(terminal)
+
+
 def test_a_closed_terminal_ends_the_program() -> None:
     with Terminal.python(*_APP, "calm") as terminal:
         terminal.wait("count 0")
         terminal.settled()
         terminal.hang_up()
-        assert terminal.process.wait(10) == HUNG_UP
+        assert terminal.process.wait(30) == Exit.INTERRUPTED
 
 
 def test_no_color_sends_no_colour_but_still_marks_what_matters() -> None:

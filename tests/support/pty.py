@@ -23,6 +23,9 @@ __all__ = ["ROOT", "Terminal"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
+_HALF_DRAWN = "?2026"
+"""The mode in which a terminal shows nothing until the frame is whole (synchronized output)."""
+
 
 class Terminal:
     """A program in a terminal of ``columns`` × ``lines``. Use it as a context manager."""
@@ -96,7 +99,7 @@ class Terminal:
         """Whether the words are on the screen."""
         return any(words in line for line in self.text())
 
-    def wait(self, condition: Callable[[], bool] | str, deadline: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], bool] | str, deadline: float = 30.0) -> None:
         """Until the words are on the screen or the condition holds; fails with what is there instead."""
         end = time.monotonic() + deadline
         while not (self.find(condition) if isinstance(condition, str) else condition()):
@@ -104,11 +107,11 @@ class Terminal:
                 raise AssertionError(f"waited {deadline} s for {condition!r} on:\n" + "\n".join(self.text()))
             time.sleep(0.01)
 
-    def settled(self, quiet: float = 0.15, deadline: float = 10.0) -> None:
-        """Until nothing was sent for ``quiet`` seconds."""
+    def settled(self, quiet: float = 0.15, deadline: float = 20.0) -> None:
+        """Until nothing was sent for ``quiet`` seconds, and no frame is drawn half."""
         end = time.monotonic() + deadline
         last, since = self.bytes, time.monotonic()
-        while time.monotonic() - since < quiet:
+        while time.monotonic() - since < quiet or _HALF_DRAWN in self.screen.modes:
             if time.monotonic() > end:
                 raise AssertionError("the program keeps sending")
             time.sleep(0.01)
@@ -139,7 +142,7 @@ class Terminal:
         """To the program."""
         os.kill(self.process.pid, number)
 
-    def ended(self, deadline: float = 10.0) -> int:
+    def ended(self, deadline: float = 30.0) -> int:
         """The program's exit status, once it ended."""
         self._reading.set()
         return self.process.wait(deadline)

@@ -37,20 +37,22 @@ def dialog_open(terminal: Terminal) -> bool:
     return terminal.find(DIALOG)
 
 
-def confirm(terminal: Terminal, typed: str = "") -> None:
+def confirm(terminal: Terminal, typed: str = "", *, sent: Callable[[], bool] | None = None) -> None:
     """Waits for the server's word on the plan, types as fast as hands do, presses Enter once it counts.
 
-    Enter is pressed again only where the dialog says that it came too early, as a person would.
+    Enter is pressed again only where the dialog says that it came too early, as a person would. It is done
+    when the dialog has closed, or when ``sent`` says so.
     """
     terminal.wait("the server's dry run accepts it")
+    done = sent or (lambda: not dialog_open(terminal))
     for _ in range(5):
         for key in typed:
             terminal.send(key)
             time.sleep(_HELD / 2)
         time.sleep(_HELD)
         terminal.send("\r")
-        terminal.wait(lambda: not dialog_open(terminal) or terminal.find("not sent:"))
-        if not dialog_open(terminal):
+        terminal.wait(lambda: done() or terminal.find("not sent:"))
+        if done():
             return
     raise AssertionError("never confirmed:\n" + "\n".join(terminal.text()))
 

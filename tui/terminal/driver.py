@@ -4,6 +4,9 @@ Textual 8.2 writes through a queue of 30 places and waits on the loop when that 
 reading then stops the program. Here writes are taken at once and written by a thread of their own.
 ``waiting`` tells how many frames the terminal has not taken: the app leaves frames out while that is more
 than two (``tui.terminal.app``), so what waits is bounded by two frames.
+
+It draws on standard output, which is what must be a terminal for a screen to be opened. Textual 8.2 draws on
+standard error, so that ``2>file`` would leave the terminal blank.
 """
 
 from __future__ import annotations
@@ -22,16 +25,17 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.message import Message
 
-__all__ = ["HUNG_UP", "MOST_WAITING", "TerminalDriver", "Writer"]
+from tui.exits import Exit
+
+__all__ = ["MOST_WAITING", "TerminalDriver", "Writer"]
 
 MOST_WAITING = 2
 """Frames that may wait before the next ones are left out."""
 
-HUNG_UP = 129
-"""Exit code when the terminal was closed, as a shell gives it for SIGHUP."""
-
 _CLOSING = 2.0
 """Seconds that a terminal has to take the last bytes when the program ends."""
+
+_ENDING = (signal.SIGHUP, signal.SIGTERM)
 
 
 class Writer(threading.Thread):
@@ -125,6 +129,7 @@ class TerminalDriver(LinuxDriver):
         self._seen_size: tuple[int, int] | None = None
         self._typed_ahead: bytes = getattr(app, "typed_ahead", b"")
         self._bytes_before = 0
+        self._handlers_before: dict[int, Any] = {}
 
     # What the app may know
 
@@ -181,12 +186,13 @@ class TerminalDriver(LinuxDriver):
         again = self._writer is not None
         if self._writer is not None:
             self._bytes_before += self._writer.written
-        output = sys.__stderr__
-        assert output is not None, "a terminal program has a standard error"
+        output = sys.__stdout__
+        assert output is not None, "a terminal program has a standard output"
         self._writer = Writer(output.fileno(), self._room)
         self._writer.start()
         if not again:
             threading.Thread(target=self._watch_line, name="terminal-line", daemon=True).start()
+            self._mind_signals()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         stock = signal.getsignal(signal.SIGWINCH)
 
@@ -202,6 +208,9 @@ class TerminalDriver(LinuxDriver):
     def close(self) -> None:
         """Gives the terminal back."""
         super().close()
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
+        self._handlers_before.clear()
         if self._writer is not None:
             self._writer.close()
 
@@ -236,10 +245,16 @@ class TerminalDriver(LinuxDriver):
         line = select.poll()
         line.register(self.fileno, 0)
         line.poll()
-        self._on_loop(self._hung_up)
+        self._on_loop(self._end)
 
-    def _hung_up(self) -> None:
-        self._app.call_later(self._app.exit, None, HUNG_UP)
+    def _mind_signals(self) -> None:
+        """Ends in order when told to: an exception out of a handler could cut any callback in two."""
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers_before[number] = signal.signal(number, lambda *_: self._on_loop(self._end))
+
+    def _end(self) -> None:
+        self._app.call_later(self._app.exit, None, int(Exit.INTERRUPTED))
 
     def _room(self) -> None:
         self._on_loop(self.on_room)
