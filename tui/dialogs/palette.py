@@ -20,6 +20,7 @@ from clients.serving.plain import plain
 from tui.dialogs.base import Dialog
 from tui.dialogs.choice import Choice, ChoiceList
 from tui.session import Session
+from tui.typed_line import TypedLine
 
 __all__ = ["Entry", "PaletteDialog", "found"]
 
@@ -96,12 +97,7 @@ class PaletteDialog(Dialog[Entry]):
         with Vertical(id="box"):
             with Horizontal(id="line"):
                 yield Static(":", id="colon")
-                yield Input(
-                    placeholder="a command, ns NAME, ctx NAME, or a workload",
-                    compact=True,
-                    max_length=200,
-                    select_on_focus=False,
-                )
+                yield TypedLine("a command, ns NAME, ctx NAME, or a workload")
             yield self.list
 
     def on_mount(self) -> None:

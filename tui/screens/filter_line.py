@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from clients.serving.plain import plain
 from tui.filter import Filter, Hidden
+from tui.typed_line import TypedLine
 
 __all__ = ["FilterLine"]
 
@@ -47,7 +48,7 @@ class FilterLine(Horizontal):
         """Slash, text, result."""
         yield Static(" / ", id="sign")
         hint = f"text, regex, !not, {' '.join(column + ':' for column in self._columns)}"
-        yield Input(placeholder=hint, compact=True, max_length=200, select_on_focus=False)
+        yield TypedLine(hint)
         yield Static(markup=False, id="result")
 
     @property
