@@ -15,34 +15,40 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.support.hostile_cluster import HARMLESS, HOSTILE, Hostile, hostile_cluster
+from tests.support.hostile_cluster import HOSTILE, Hostile, hostile_cluster
 from tests.support.pty import ROOT, Terminal
 from tests.support.pty_console import console, dialog_open
+from tui.keys import CHANGE, KEYS, LOOK
 
-_SIZE = (120, 36)
+_WORKLOADS = 10
+_LEADS_NOWHERE = {"S", "c", "u", "-"}
+"""Keys that open nothing here: they sort, copy, undo nothing yet, or open what another key opens too."""
 _SEQUENCE = re.compile(
     r"\x1b(?:\[(?P<private>[<=>?]?)(?P<args>[0-9;:]*)(?P<middle>[ -/]*)(?P<final>[@-~])"
     r"|\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|.)",
     re.DOTALL,
 )
-_FREE = "HmGJK"
-"""Sequences of which the numbers are places and colours; of all others the numbers are what they do."""
+_PLACES_AND_COLOURS = "HmGJK"
+"""Final letters of the sequences that draw: their numbers are places and colours."""
+_OURS = {"\x1b[?2026h", "\x1b[?2026l", "\x1b]22;default\x07"}
+"""What else the console sends while it runs: a frame begins, a frame ends; the mouse's shape."""
+_ESC = "\x1b[27u"
+"""The key Esc as terminals with the keyboard protocol send it, which the console asks for: the lone byte
+and the key after it are another key to a program that reads both at once."""
 _UNSEEN = re.compile("[\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 
 
-def kinds(raw: bytes) -> set[str]:
-    """Everything in the stream that is no text: sequences by what they do, and single control characters."""
+def acting(raw: bytes) -> set[str]:
+    """Everything in the stream that is neither text nor drawing, and not ours."""
     text = raw.decode("utf-8")
     found = set()
     for match in _SEQUENCE.finditer(text):
-        if match["final"] and match["final"] in _FREE and not match["private"]:
-            found.add(f"CSI {match['final']}")
-        else:
+        drawing = match["final"] and match["final"] in _PLACES_AND_COLOURS
+        if not drawing or match["private"] or match["middle"]:
             found.add(match[0])
-    for char in _SEQUENCE.sub("", text):
-        if char < " " or "\x7f" <= char <= "\x9f" or _UNSEEN.match(char):
-            found.add(f"{ord(char):#x}")
-    return found
+    rest = _SEQUENCE.sub("", text)
+    found |= {char for char in rest if char < " " or "\x7f" <= char <= "\x9f" or _UNSEEN.match(char)}
+    return found - _OURS
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +58,16 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hostile,
 
 
 @pytest.fixture(scope="module")
-def harmless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hostile, Path]]:
-    with hostile_cluster(tmp_path_factory.mktemp("harmless"), HARMLESS) as pair:
-        yield pair
+def running(hostile: tuple[Hostile, Path]) -> Iterator[Terminal]:
+    """One console for all screens; what is sent from here on is no longer its start."""
+    kubeconfig = hostile[1]
+    with console(kubeconfig.parent, "--kubeconfig", str(kubeconfig)) as terminal:
+        terminal.wait("10 workloads")
+        terminal.wait(lambda: columned(terminal))
+        yield terminal
+        go_home(terminal)
+        terminal.send("q")
+        assert terminal.ended() == 0
 
 
 def cells(terminal: Terminal, row: int) -> list[str]:
@@ -63,98 +76,135 @@ def cells(terminal: Terminal, row: int) -> list[str]:
         return list(terminal.screen.chars[row])
 
 
-def framed(terminal: Terminal) -> None:
-    """Every row of the dialog has its frame where the first row has it."""
+def framed(terminal: Terminal) -> bool:
+    """Whether a dialog is there, and every row of it has its frame where the first row has it."""
     rows = [cells(terminal, y) for y in range(terminal.screen.lines)]
     edges = [
         (y, row.index("+"), len(row) - 1 - row[::-1].index("+"))
         for y, row in enumerate(rows)
         if row.count("+") >= 2 and row[row.index("+") + 1] == "-"
     ]
+    if len(edges) < 2:
+        return False
     (top, left, right), (bottom, *below) = edges[0], edges[-1]
-    assert below == [left, right]
-    assert bottom > top + 1
-    for y in range(top + 1, bottom):
-        assert (rows[y][left], rows[y][right]) == ("|", "|"), "".join(rows[y])
+    sides = {(rows[y][left], rows[y][right]) for y in range(top + 1, bottom)}
+    return below == [left, right] and sides == {("|", "|")}
 
 
-def columned(terminal: Terminal) -> None:
-    """Every row of the fleet has its ready counts below their head."""
+def columned(terminal: Terminal) -> bool:
+    """Whether the fleet is there, and every row has its kind and its ready counts below their heads."""
     rows = [cells(terminal, y) for y in range(terminal.screen.lines)]
-    (head,) = (y for y, row in enumerate(rows) if "READY" in "".join(row))
-    kind, ready = (
-        next(x for x in range(_SIZE[0]) if "".join(rows[head][x : x + len(word)]) == word)
-        for word in ("KIND", "READY")
-    )
-    for y in range(head + 1, head + 11):
-        assert "".join(rows[y][kind : kind + 3]) == "MS ", "".join(rows[y])
-        assert re.match(r"\d+/\d+ ", "".join(rows[y][ready : ready + 7])), "".join(rows[y])
-
-
-def walk(terminal: Terminal, visited: Callable[[str], None]) -> None:
-    """Every screen and every dialog, and every workload's own."""
-
-    def go(keys: str, name: str, wait: str | Callable[[], bool] | None = None) -> None:
-        before = terminal.text()
-        terminal.send(keys)
-        terminal.wait(wait or (lambda: terminal.text() != before))
-        terminal.settled(0.05)
-        visited(name)
-
-    def back(times: int = 1) -> None:
-        for _ in range(times):
-            before = terminal.text()
-            terminal.send("\x1b")
-            terminal.wait(lambda before=before: terminal.text() != before)  # type: ignore[misc]
-            terminal.settled(0.05)
-
-    terminal.wait("10 workloads")
-    terminal.settled(0.3)
-    visited("fleet")
-    for down, name in (("", "first"), ("jjj", "fourth"), ("jjjjj", "ninth")):
-        if down:
-            go(down, f"{name} row")
-        go("\r", f"{name} workload", "driver ")
-        go("w", f"why of the {name}", "Who decides")
-        back()
-        go("d", f"description of the {name}", "order rule")
-        back()
-        go("y", f"object of the {name}", "kind: ModelServing")
-        back(2)
-    go("L", "choice of a pod", "logs of which pod")
-    terminal.wait(lambda: _until_taken(terminal))
-    terminal.wait("line 9 ")
-    terminal.settled()
-    visited("logs")
-    back()
-    go("e", "events", "events  ")
-    back()
-    go("n", "next trouble")
-    back()
-    go("m", "menu", "Enter takes it")
-    back()
-    for command, sees in ((":sources", "what is shown"), (":ctx", "context"), (":ns", "namespace")):
-        go(command, f"palette {command}")
-        go("\r", command, sees)
-        back()
-    go("/", "filter")
-    go("lost", "filtered", "hid")
-    back(2)
-    go("?", "help", "Moving")
-    back()
-    go("+", "scale dialog", lambda: dialog_open(terminal) and terminal.find("same as"))
-    terminal.settled(0.5)
-    visited("plan")
-    back()
-    terminal.settled()
-
-
-def _until_taken(terminal: Terminal) -> bool:
-    """Enter counts once the list was to be seen for 0.3 s; before that the dialog only says so."""
-    if not terminal.find("logs of which pod"):
-        return True
-    terminal.send("\r")
+    for head, row in enumerate(rows):
+        starts = ["".join(row[x:]) for x in range(len(row))]
+        kind, ready = (
+            next((x for x, rest in enumerate(starts) if rest.startswith(word)), None)
+            for word in ("KIND", "READY")
+        )
+        if kind is not None and ready is not None:
+            below = rows[head + 1 : head + 1 + _WORKLOADS]
+            return all(
+                "".join(found[kind : kind + 3]) == "MS "
+                and re.match(r"\d+/\d+ ", "".join(found[ready : ready + 7]))
+                for found in below
+            )
     return False
+
+
+def go_home(terminal: Terminal) -> None:
+    """Back to the fleet's first row from wherever it is, and nothing is left of what was there."""
+    for _ in range(12):
+        terminal.settled(0.2)
+        if columned(terminal) and not framed(terminal):
+            terminal.send("gg")
+            terminal.settled(0.2)
+            return
+        terminal.send(_ESC)
+    raise AssertionError("no way back from:\n" + "\n".join(terminal.text()))
+
+
+def titled(word: str) -> Callable[[Terminal], bool]:
+    """Whether a screen of that name is there."""
+    return lambda terminal: any(line.startswith(f" {word} ") for line in terminal.text()[:4])
+
+
+def said(words: str) -> Callable[[Terminal], bool]:
+    return lambda terminal: terminal.find(words)
+
+
+def opened(terminal: Terminal) -> bool:
+    """Whether the screen of a workload is there: it has left the fleet, and has no title of another."""
+    return terminal.find(" ready  ") and not any("KIND" in line for line in terminal.text())
+
+
+def choosing_a_pod(terminal: Terminal) -> bool:
+    """Presses Enter until it counts: the list has to have been on the screen for 0.3 s."""
+    if framed(terminal):
+        terminal.send("\r")
+    return terminal.find("line 9 ")
+
+
+_THERE: dict[str, tuple[tuple[str, Callable[[Terminal], bool]], ...]] = {
+    "fleet": (("", columned),),
+    "last row": (("G", columned),),
+    "filter": (("/lost", said("9 ")),),
+    "events": (("e", titled("events")),),
+    "next trouble": (("n", columned),),
+    "menu": (("m", framed),),
+    "palette": ((":", framed),),
+    "palette of namespaces": ((":ns", framed),),
+    "sources": ((":sources\r", titled("sources")),),
+    "contexts": ((":ctx\r", framed),),
+    "namespaces": ((":ns\r", framed),),
+    "help": (("?", titled("help")),),
+    "choice of a pod": (("L", framed),),
+    "logs": (("L", framed), ("", choosing_a_pod)),
+    "scale": (("s", framed),),
+    "plan": (("+", framed), ("", said("same as"))),
+} | {
+    f"{name} of row {row}": (("j" * row + "\r", opened), *more)
+    for row in (0, 3, 8)
+    for name, more in (
+        ("workload", ()),
+        ("why", (("w", titled("why")),)),
+        ("description", (("d", titled("describe")), ("", said("order rule")))),
+        ("object", (("y", titled("object")), ("", said("kind: ModelServing")))),
+        ("events", (("e", titled("events")),)),
+        ("menu", (("m", framed),)),
+    )
+}
+"""Keys from the fleet, and how one sees that they have led somewhere, step by step."""
+
+_SHOWN = {
+    "fleet": ("␛[31m",),
+    "logs": ("␛[31m", "[red]x[/] [@click=app.quit]y[/]", "␛]52;c;b3duZWQ=", "模型服务", "␛P1$r0m"),
+}
+"""What must be seen as it is, where it has room."""
+
+
+@pytest.mark.parametrize("place", _THERE)
+def test_no_byte_of_it_acts(running: Terminal, place: str) -> None:
+    """Only drawing is sent, everything stays in its place, and the way back leads to a whole fleet."""
+    go_home(running)
+    before = len(running.raw)
+    for keys, there in _THERE[place]:
+        running.send(keys)
+        running.wait(lambda there=there: there(running))  # type: ignore[misc]
+    running.settled()
+    seen = "\n".join(running.text())
+    for shown in _SHOWN.get(place, ()):
+        assert shown in seen, f"{shown} is to be seen as it is"
+    go_home(running)
+    assert acting(bytes(running.raw[before:])) == set()
+    assert running.screen.strange == []
+    assert running.process.poll() is None
+    assert "?1049" in running.screen.modes
+
+
+def test_every_key_that_leads_somewhere_is_followed() -> None:
+    """A screen that is added to the program is added here."""
+    pressed = {keys[-1:] for steps in _THERE.values() for keys, _ in steps} | {"/"}
+    leads = {key.shown for key in KEYS if key.section in (LOOK, CHANGE) and len(key.shown) == 1}
+    assert leads - pressed == _LEADS_NOWHERE
 
 
 def test_what_is_copied_goes_to_the_clipboard_as_data(hostile: tuple[Hostile, Path], tmp_path: Path) -> None:
@@ -198,7 +248,7 @@ def test_what_a_server_answers_to_a_write_does_not_act(tmp_path: Path) -> None:
             terminal.send("+")
             terminal.wait(shown)
             terminal.settled()
-            framed(terminal)
+            terminal.wait(lambda: framed(terminal))
             terminal.send("\x1b")
             terminal.wait(lambda: not dialog_open(terminal))
         front.refusal = None

@@ -24,7 +24,7 @@ from clients.embedded.api import serve
 from clients.embedded.command import application
 from clients.embedded.scenarios.catalogue import make_cluster
 
-__all__ = ["HARMLESS", "HOSTILE", "Hostile", "hostile_cluster"]
+__all__ = ["HOSTILE", "Hostile", "hostile_cluster"]
 
 HOSTILE = (
     "\x1b[31m\x1b[2J\x1b[1;1H\x1b]0;owned\x07",
@@ -39,8 +39,6 @@ HOSTILE = (
     "zero\u200bwidth\u200d\ufeff\u2028e" + "\u0301\u20dd" * 200,
 )
 """Escapes, markup, clipboard, links, titles, length, C1, width, direction, joiners, floods of marks."""
-
-HARMLESS = tuple("x" * min(len(text), 40) for text in HOSTILE)
 
 _SAID = frozenset(
     (
