@@ -71,14 +71,14 @@ class PolicyHistory:
         """(when, count) within a window; a window of 0 holds nothing."""
         return [entry for entry in self._recommended if entry[0] + window >= now] if window else []
 
-    def lowest(self, now: float, period: float, current: int) -> int | None:
-        """The lowest count that stood at some time in the period; ``None`` where the period is 0."""
+    def stood(self, now: float, period: float, current: int) -> list[int]:
+        """Counts that stood at some time in the period, the one of now first; none where the period is 0."""
         if not period:
-            return None
+            return []
         ends = [at for at, _ in self._set[1:]]
         stood = [count for (_, count), end in zip(self._set, ends, strict=False) if end + period >= now]
         stood += [count for at, count in self._set[-1:] if at + 2 * period >= now]
-        return min([current, *stood])
+        return [current, *stood]
 
 
 def decide(
@@ -284,7 +284,7 @@ def _corrected(
         at, by = max(held)
         left = max(0.0, at + rule.window - now)
         made = replace(made, stabilised=Stabilised(stable, down, rule.window, left, by, now - at))
-    limit = _limit(rule, history.lowest(now, rule.period, current), down=down)
+    limit = _limit(rule, history.stood(now, rule.period, current), down=down)
     desired = stable
     if limit is not None:
         desired = min(max(stable, limit), current) if down else max(min(stable, limit), current)
@@ -296,9 +296,11 @@ def _corrected(
     return made
 
 
-def _limit(rule: StableRule, past: int | None, *, down: bool) -> int | None:
-    if past is None or rule.select not in ("Or", "And"):
+def _limit(rule: StableRule, stood: list[int], *, down: bool) -> int | None:
+    """How far a step may go, from the highest (down) or lowest (up) count of the period."""
+    if not stood or rule.select not in ("Or", "And"):
         return None
+    past = max(stood) if down else min(stood)
     share = past * rule.percent // 100
     limits = (past - rule.instances, past - share) if down else (past + rule.instances, past + share)
     widest = min if down else max
@@ -313,7 +315,7 @@ def _rule_words(rule: StableRule) -> str:
 def _panicking(
     policy: PolicyObject, made: Decision, current: int, best: int, history: PolicyHistory, now: float
 ) -> Decision:
-    past = history.lowest(now, policy.panic.period, current)
+    past = min(history.stood(now, policy.panic.period, current), default=0)
     desired = best
     if past:
         limit = past + int(past * policy.panic.percent / 100)

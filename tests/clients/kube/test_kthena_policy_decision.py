@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.embedded.controllers import kthena_autoscaling as theirs
 from clients.kube.kthena_policy_decision import PolicyHistory, PolicyValue, decide
 from clients.kube.kthena_policy_division import repaired, split
 from clients.kube.kthena_policy_object import PolicyObject, PolicyTarget, bound, decode_object
@@ -283,3 +284,104 @@ def test_no_object_stops_it(spec: Any) -> None:
     values = {role: {"queue": PolicyValue(50, 3)} for role in {target.role for target in known.targets}}
     for made in (*decide(known, current, values, {}, NOW), *decide(known, {}, {}, {}, NOW)):
         assert sentence(made)
+
+
+# -- the embedded controller
+
+_STEPS = st.tuples(
+    st.integers(0, 4),
+    st.sampled_from([0, 10, 50, 100]),
+    st.sampled_from([0, 15, 60]),
+    st.sampled_from([0, 30, 120]),
+    st.booleans(),
+)
+_PANIC = st.tuples(
+    st.sampled_from([0, 100, 300]),
+    st.sampled_from([15, 60]),
+    st.sampled_from([150, 200]),
+    st.sampled_from([0, 40]),
+)
+
+
+def _stable(steps: tuple[int, int, int, int, bool]) -> dict[str, Any]:
+    instances, percent, period, window, both = steps
+    return {
+        "instances": instances,
+        "percent": percent,
+        "period": f"{period}s",
+        "stabilizationWindow": f"{window}s",
+        "selectPolicy": "And" if both else "Or",
+    }
+
+
+@given(
+    up=_STEPS,
+    down=_STEPS,
+    panic=_PANIC,
+    current=st.integers(0, 14),
+    rounds=st.lists(
+        st.tuples(st.integers(0, 200), st.integers(1, 14), st.integers(0, 4), st.sampled_from([5, 15, 28])),
+        max_size=15,
+    ),
+)
+def test_it_agrees_with_the_embedded_controller(
+    up: tuple[int, int, int, int, bool],
+    down: tuple[int, int, int, int, bool],
+    panic: tuple[int, int, int, int],
+    current: int,
+    rounds: list[tuple[int, int, int, int]],
+) -> None:
+    hurry = {
+        "percent": panic[0],
+        "period": f"{panic[1]}s",
+        "panicThresholdPercent": panic[2],
+        "panicModeHold": f"{panic[3]}s",
+    }
+    known = policy(
+        {"scaleUp": {"stablePolicy": _stable(up), "panicPolicy": hurry}, "scaleDown": _stable(down)},
+        homogeneousTarget=WHOLE,
+    )
+    behavior = theirs.Behavior(theirs.Steps(*up), theirs.Steps(*down), theirs.Panic(*panic))
+    ours, past, now = PolicyHistory(NOW), theirs.History(), NOW
+    for total, reporters, unready, wait in rounds:
+        pods = {"queue": theirs.PodTotal(total, reporters, unready)}
+        recommended = theirs.recommend(current, 1, 8, 0.1, {"queue": 10.0}, pods, {})
+        assert recommended is not None
+        made = one(current, PolicyValue(total, reporters, unready), known, ours, now)
+        if not 1 <= current <= 8:
+            assert made.desired == recommended
+            current = recommended
+            continue
+        assert made.best == recommended
+        desired = theirs.correct(past, now, behavior, current, recommended, 1, 8)
+        assert made.desired == desired
+        ours.remember(made)
+        current, now = desired, now + wait
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30), st.integers(0, 9)), min_size=1, max_size=4),
+    st.integers(0, 200),
+    st.sampled_from([50, 100, 150, 200, 300]),
+)
+def test_splits_agree(parts: list[tuple[int, int, int]], total: int, expansion: int) -> None:
+    targets = [target(least, least + more, cost) for least, more, cost in parts]
+    bounds = {str(n): theirs.Bounds(least, least + more, cost) for n, (least, more, cost) in enumerate(parts)}
+    expected = theirs.distribute(total, bounds, theirs.blocks(bounds, expansion))
+    assert split(targets, total, expansion) == tuple(expected.values())
+
+
+@given(
+    st.tuples(st.integers(0, 18), st.integers(0, 18)), _BOUNDS, _BOUNDS, st.integers(0, 8), st.integers(1, 8)
+)
+def test_ratios_agree(
+    pair: tuple[int, int], above: tuple[int, int], below: tuple[int, int], low: int, more: int
+) -> None:
+    least, most = Fraction(low, 4), Fraction(low + more, 4)
+    begin = (min(max(pair[0], above[0]), above[1]), min(max(pair[1], below[0]), below[1]))
+    try:
+        expected = theirs.enforce_ratio(*begin, theirs.Bounds(*above), theirs.Bounds(*below), least, most)[:2]
+    except theirs.RatioError:
+        assert repaired(begin, above, below, least, most) is None
+    else:
+        assert repaired(begin, above, below, least, most) == expected
