@@ -19,7 +19,7 @@ from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.records import Need as Shown
 from widgets.words import group_label
 
-__all__ = ["Need", "Urgency", "following", "needs_of", "of_sources", "stuck", "urgent_first"]
+__all__ = ["Need", "Urgency", "arrival", "following", "needs_of", "of_sources", "stuck", "urgent_first"]
 
 _CONTEXT = "context"
 _PATIENCE = 900.0
@@ -143,6 +143,14 @@ def urgent_first(found: Iterable[Need]) -> tuple[Need, ...]:
 def _order(need: Need) -> tuple[int, float, str, str]:
     since = need.since if need.since is not None else float("inf")
     return (need.urgency, since, str(need.key), need.group or "")
+
+
+def arrival(needs: tuple[Need, ...], need: Need) -> str:
+    """What is said where ``n`` has led: which of how many, and its text where no cell of a grid shows it."""
+    about = [one for one in needs if one.about_workload]
+    place = f"{about.index(need) + 1} of {len(about)}" if need in about else f"{len(about)}"
+    what = f"{plain(need.key.name)} {need.where}" if need.where else plain(need.key.name)
+    return f"needs you, {place}: {what}" + ("" if need.group else f": {need.text}")
 
 
 def following(needs: tuple[Need, ...], current: Need | None) -> Need | None:

@@ -35,9 +35,10 @@ def _lines(workload: Workload, found: dict[str, Any], now: float) -> Iterator[st
         yield _pair("age", spell(now - workload.created))
     yield _pair("groups", f"{_known(workload.ready)} ready of {_known(workload.desired)} wanted")
     for spec in workload.role_specs:
-        gpus = f", {spec.gpus_replica} GPUs each" if spec.gpus_replica else ""
+        gpus = f", {_counted(spec.gpus_replica, 'GPU')} each" if spec.gpus_replica else ""
         minimum = f", gang minimum {spec.minimum}" if spec.minimum is not None else ""
-        yield _pair(f"role {spec.name}", f"{spec.replicas} × (1 + {spec.workers} workers){gpus}{minimum}")
+        size = f"{_counted(spec.replicas, 'replica')} of {_counted(1 + spec.workers, 'pod')}"
+        yield _pair(f"role {spec.name}", f"{size}{gpus}{minimum}")
     yield _pair("order rule", workload.version or "unknown")
     yield _pair("endpoint", workload.endpoint or "–")
     if workload.owner is not None:
@@ -76,12 +77,17 @@ def _group(group: Group, now: float) -> Iterator[str]:
             for pod in replica.pods:
                 yield (
                     f"      {plain(pod.name)}  {'ready' if pod.ready else pod.stage}"
-                    f"  on {plain(pod.node) if pod.node else '–'}  {pod.gpus} GPUs  {pod.restarts} restarts"
+                    f"  on {plain(pod.node) if pod.node else '–'}"
+                    f"  {_counted(pod.gpus, 'GPU')}  {_counted(pod.restarts, 'restart')}"
                 )
 
 
 def _trouble(trouble: Trouble | None) -> str:
     return f"  {trouble.kind}: {plain(trouble.reason)}: {plain(trouble.message, 400)}" if trouble else ""
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _known(value: int | None) -> str:

@@ -89,7 +89,7 @@ def replica_text(replica: RoleReplica, cells: int, look: Look) -> str:
 
 def _longest(room: int, words: tuple[str, ...], progress: int | None) -> str:
     """The longest of words and per cent that has room; per cent alone keeps its width from 0 to 99."""
-    if progress is None:
+    if progress is None or progress >= 100:  # What is all there only waits for its turn.
         return next((f" {word}" for word in words if word and len(word) < room), "")
     percent = f"{progress}%"
     for word in words:

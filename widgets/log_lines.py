@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from textual.strip import Strip
 
-from widgets.cells import clip, shown, width
+from widgets.cells import clip, shown, width, wrapped
 from widgets.lines import LineWidget, strip
 from widgets.theme import DEFAULT_LOOK, Look
 
@@ -90,16 +90,16 @@ class LogLines(LineWidget):
     # Rows
 
     def row_keys(self) -> list[object]:
-        """Numbers of the lines held: a line never changes."""
+        """Numbers of the lines held, which never change, and the lines of the note."""
         keys: list[object] = [number for number, _ in self._lines]
         if self._note:
-            keys.append(self._note)
+            keys += wrapped(self._note, max(20, self.size.width))
         return keys
 
     def draw_row(self, row: int, cells: int) -> Strip:
         """One line from the column on that is looked at."""
         if row >= len(self._lines):
-            return strip(((self._note, self.look.styles.dim),), cells, self.look)
+            return strip(((str(self._keys[row]), self.look.styles.dim),), cells, self.look)
         text = self._lines[row][1]
         if self._left:
             text = text[len(clip(text, self._left, "")) :] if width(text) > self._left else ""

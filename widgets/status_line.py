@@ -77,18 +77,18 @@ class StatusLine(TextWidget):
         ]
 
     def _sources(self, named: int) -> list[Piece]:
-        """The troubled ones and the first ``named`` of the others."""
+        """The troubled ones and the first ``named`` of the others; of the rest, how many are live."""
         pieces: list[Piece] = []
-        hidden = 0
+        live = 0
         for status in self._view.sources:
             if status.state not in _BAD:
                 if not named:
-                    hidden += 1
+                    live += status.state is SourceState.LIVE
                     continue
                 named -= 1
             pieces += self._source(status)
-        if hidden:
-            pieces.append((f"  +{hidden} more", self.look.styles.dim))
+        if live:
+            pieces.append((f"  +{live} live" if pieces else "  all live", self.look.styles.dim))
         return pieces
 
     def _source(self, status: SourceStatus) -> list[Piece]:

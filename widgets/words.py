@@ -130,7 +130,7 @@ def counts(before: Count, after: Count) -> str:
 
 def group_words(group: Group) -> str:
     """A group in one sentence: its trouble, else what it does and why."""
-    far = "" if group.progress is None or group.phase not in MOVING else f" {percent(group.progress)}"
+    far = _far(group.phase, group.progress)
     cause = "" if group.cause is None else f", because of a {group.cause}"
     template = ", with an old template" if group.outdated else ""
     doing_now = f"{group.phase}{far}{cause}{template}, {group.gpus} GPUs"
@@ -141,11 +141,16 @@ def replica_words(replica: RoleReplica) -> str:
     """A role replica in one sentence: its trouble, else how far its pods are, and where."""
     ready = sum(pod.ready for pod in replica.pods)
     stage = "" if replica.stage is None else f", {replica.stage}"
-    far = "" if replica.progress is None or replica.phase not in MOVING else f" {percent(replica.progress)}"
+    far = _far(replica.phase, replica.progress)
     nodes = ", ".join(dict.fromkeys(shown(pod.node, 80) for pod in replica.pods if pod.node)) or "no node"
     pods = f"{ready} of {replica.need} pods ready, on {nodes}"
     doing_now = f"{replica.phase}{stage}{far}: {pods}"
     return doing_now if replica.trouble is None else f"{trouble_text(replica.trouble)} ({doing_now})"
+
+
+def _far(phase: Phase, progress: int | None) -> str:
+    """Per cent, of what is on its way and not all there."""
+    return "" if progress is None or progress >= 100 or phase not in MOVING else f" {percent(progress)}"
 
 
 def _count(value: int | None) -> str:
@@ -226,7 +231,7 @@ def doing(workload: Workload, eta: str) -> str:
     if trouble is None:
         group = moving_group(workload)
         if group is not None:
-            far = "" if group.progress is None else f" {percent(group.progress)}"
+            far = _far(group.phase, group.progress)
             parts.append(f"{group_label(group)} {group.phase}{far}")
         elif workload.phase is not Phase.RUNNING and not running:
             parts.append(str(workload.phase))

@@ -85,8 +85,8 @@ async def test_sources_that_do_not_fit_are_counted() -> None:
     names = ("ms", "pods", "nodes", "events", "slices", "hpa", "policies")
     live = tuple(_source(name, SourceState.LIVE) for name in names)
     view = StatusView("prod", ("llm",), "ops", sources=live)
-    assert "ms live  pods live  nodes live  +4 more" in await _status(view, 100.0, 70)
-    assert "+7 more" in await _status(view, 100.0, 35)
+    assert "ms live  pods live  nodes live  +4 live" in await _status(view, 100.0, 70)
+    assert await _status(view, 100.0, 34) == " prod > llm  user ops  all live   "
     assert "more" not in await _status(view, 100.0, 120)
 
 

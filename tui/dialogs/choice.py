@@ -34,11 +34,15 @@ class Choice(Struct, frozen=True):
     picked: bool = False
 
 
+_BESIDE = 9
+"""Lines of a screen that the list leaves free: frame, title, hint, margins."""
+
+
 class ChoiceList(LineWidget):
     """Lines under a cursor; those that are not possible are dim and can't be chosen, but say why."""
 
     DEFAULT_CSS = """
-    ChoiceList { height: auto; max-height: 60vh; }
+    ChoiceList { height: auto; }
     """
 
     def __init__(
@@ -52,9 +56,9 @@ class ChoiceList(LineWidget):
         self._label = longest if label is None else label
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """One row a choice."""
-        del container, viewport, width
-        return max(1, len(self.choices))
+        """One row a choice, and no more than leave room for what else the dialog holds."""
+        del container, width
+        return max(1, min(len(self.choices), viewport.height - _BESIDE))
 
     @property
     def chosen(self) -> Choice | None:

@@ -76,7 +76,7 @@ class PaletteDialog(Dialog[Entry]):
     PaletteDialog > #box { margin-top: 2; }
     PaletteDialog #line { height: 1; }
     PaletteDialog #colon { width: 2; text-style: bold; }
-    PaletteDialog ChoiceList { max-height: 55vh; margin-top: 1; }
+    PaletteDialog ChoiceList { margin-top: 1; }
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class PaletteDialog(Dialog[Entry]):
         self._entries = tuple(entries)
         self._free = free
         self._found = self._find("")
-        self.list = ChoiceList(session.look, self._choices(), label=24)
+        self.list = ChoiceList(session.look, self._choices(), label=14)
 
     def compose(self) -> ComposeResult:
         """The line, and what fits."""

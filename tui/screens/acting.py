@@ -182,7 +182,12 @@ class ActingScreen(ConsoleScreen):
         if self.allow("describe") and target:
             key, door = target.workload.key, self.session.door
             self.app.push_screen(
-                TextScreen(self.session, f"describe  {self.session.title(key)}", lambda: door.describe(key))
+                TextScreen(
+                    self.session,
+                    f"describe  {self.session.title(key)}",
+                    lambda: door.describe(key),
+                    wrap=True,
+                )
             )
 
     def action_logs(self) -> None:

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.events import Click
+from textual.events import Click, DescendantBlur, DescendantFocus
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Static
+from textual.widgets import ContentSwitcher, Input, Static
 
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
@@ -27,6 +27,8 @@ from widgets.status_line import StatusLine
 __all__ = ["ConsoleScreen"]
 
 _SAY_SECONDS = 4.0
+_TYPING = (KeyHint("Enter", "keep the filter"), KeyHint("Down", "to the rows"), KeyHint("Esc", "no filter"))
+"""The keys of the line in which a filter is typed."""
 
 
 class ConsoleScreen(Screen[None]):
@@ -36,8 +38,8 @@ class ConsoleScreen(Screen[None]):
     AUTO_FOCUS = ""
     DEFAULT_CSS = """
     ConsoleScreen { layout: vertical; }
-    ConsoleScreen #foot { height: 1; width: 1fr; dock: bottom; }
-    ConsoleScreen #say { height: 1; width: 1fr; text-style: bold; }
+    ConsoleScreen #foot { height: auto; max-height: 5; width: 1fr; dock: bottom; }
+    ConsoleScreen #say { height: auto; width: 1fr; padding: 0 1; text-style: bold; }
     """
 
     def __init__(self, session: Session) -> None:
@@ -102,7 +104,14 @@ class ConsoleScreen(Screen[None]):
         hints = tuple(
             KeyHint(key.shown, key.label, self.enabled(key.id)) for key in key_line(self.place, writes=writes)
         )
-        self.query_one("#keys", KeyLine).show(hints, self.session.door.now())
+        self.query_one("#keys", KeyLine).show(
+            _TYPING if isinstance(self.focused, Input) else hints, self.session.door.now()
+        )
+
+    @on(DescendantFocus)
+    @on(DescendantBlur)
+    def _typing_began_or_ended(self) -> None:
+        self.show_keys()
 
     def on_target(self) -> None:
         """The cursor is on something else, or what may be done to it has to be asked again."""
@@ -124,7 +133,7 @@ class ConsoleScreen(Screen[None]):
         """A sentence in place of the key line, for a few seconds."""
         if not self.drawable:
             return
-        self.query_one("#say", Static).update(" " + plain(text, 400))
+        self.query_one("#say", Static).update(plain(text, 400))
         self.query_one("#foot", ContentSwitcher).current = "say"
         if self._silence:
             self._silence.stop()

@@ -26,11 +26,11 @@ class FilterLine(Horizontal):
         Binding("down,up", "keep", "keep the filter and go on", show=False),
     ]
     DEFAULT_CSS = """
-    FilterLine { height: 1; display: none; }
+    FilterLine { height: auto; max-height: 4; display: none; }
     FilterLine.-on { display: block; }
     FilterLine #sign { width: 3; text-style: bold; }
     FilterLine Input { width: 1fr; min-width: 12; }
-    FilterLine #result { width: auto; max-width: 70%; padding: 0 1; }
+    FilterLine #result { width: auto; max-width: 70%; height: auto; padding: 0 1; }
     """
 
     class Changed(Message):

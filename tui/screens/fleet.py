@@ -14,7 +14,7 @@ from clients.serving.sources import SourceState
 from tui.filter import Hidden, parse
 from tui.keys import Place
 from tui.live import Frame
-from tui.needs import Need
+from tui.needs import Need, arrival
 from tui.rows import COLUMNS, Rows
 from tui.screens.acting import ActingScreen, Target
 from tui.screens.bindings import bindings
@@ -173,7 +173,7 @@ class FleetScreen(ActingScreen):
             self.query_one(FilterLine).clear()
             self._filter_by("")
             self.table.select(need.key)
-        self.say(f"{need.key.name} {need.where or ''}: {need.text}".replace(" : ", ": "))
+        self.say(arrival(self.session.live.needs, need))
 
     def follow(self, key: WorkloadKey) -> None:
         """Opens the workload's grid."""

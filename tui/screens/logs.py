@@ -81,7 +81,7 @@ class LogsScreen(GoingScreen):
         others = len(self._containers) - 1
         more = f" (1 of {others + 1} containers)" if others > 0 else ""
         before = ", before its last restart" if self.previous else ""
-        self.query_one(Title).put(f"logs  {self.session.title(self.key)}  {self.pod}{which}{more}{before}")
+        self.query_one(Title).put(f"logs  {self.pod}{which}{more}{before}  {self.session.title(self.key)}")
         self.query_one(LogLines).say("reading the last 200 lines")
         self.run_worker(self._follow(), group="logs", exclusive=True, exit_on_error=False)
 

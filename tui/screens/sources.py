@@ -14,7 +14,7 @@ from tui.live import Frame
 from tui.screens.bindings import bindings
 from tui.screens.going import GoingScreen
 from tui.screens.title import Title
-from widgets.cells import age, shown
+from widgets.cells import age, shown, wrapped
 from widgets.lines import LineWidget, Piece, strip
 from widgets.status_line import AGE_FROM
 
@@ -32,7 +32,7 @@ _MEANS = {
 
 
 class SourceList(LineWidget):
-    """Two lines a source: its state in numbers, and what that means."""
+    """A line a source, its state in numbers; below it what that means, unless all is well."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -48,7 +48,8 @@ class SourceList(LineWidget):
         """The lines themselves."""
         if not self._sources:
             return [((" no source yet: connecting", self.look.styles.dim),)]
-        return [line for source in self._sources for line in self._lines(source)]
+        live = ((f" {SourceState.LIVE}: {_MEANS[SourceState.LIVE]}", self.look.styles.dim),)
+        return [live, *(line for source in self._sources for line in self._lines(source))]
 
     def draw_row(self, row: int, cells: int) -> Strip:
         """The line."""
@@ -70,8 +71,11 @@ class SourceList(LineWidget):
             (f"{source.state:<14}", _style(source.state, self)),
             (f"{have} objects{contact}{retry}{need}", styles.normal),
         )
-        detail = shown(source.detail, 600) if source.detail else _MEANS[source.state]
-        return [first, ((f"   {detail}", styles.dim),)]
+        detail = source.detail or ("" if source.state is SourceState.LIVE else _MEANS[source.state])
+        if not detail:
+            return [first]
+        broken = wrapped(shown(detail, 600), max(20, self.size.width - 4))
+        return [first, *(((f"   {part}", styles.dim),) for part in broken)]
 
 
 def _style(state: SourceState, widget: LineWidget) -> Style:

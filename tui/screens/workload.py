@@ -15,7 +15,7 @@ from clients.serving.plain import plain
 from clients.serving.workload import Workload
 from tui.keys import Place
 from tui.live import Frame
-from tui.needs import Need
+from tui.needs import Need, arrival
 from tui.screens.acting import ActingScreen, Target
 from tui.screens.bindings import bindings
 from tui.screens.header import Header
@@ -181,7 +181,7 @@ class WorkloadScreen(ActingScreen):
     def _point(self, need: Need) -> None:
         if need.group:
             self.grid.select(need.group, need.replica)
-        self.say(f"{need.where}: {need.text}" if need.where else need.text)
+        self.say(arrival(self.session.live.needs, need))
 
     def events_of(self) -> WorkloadKey:
         """This one's."""

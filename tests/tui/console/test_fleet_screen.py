@@ -153,7 +153,7 @@ async def test_next_walks_through_what_needs_me_most_urgent_first(door: Scripted
             await seen.press("n")
             names.append(table.cursor.name if table.cursor else None)
         assert names == ["zzz", "deepseek-r1", "aaa", "zzz"]
-        assert "CUDA out of memory" in seen.said
+        assert seen.said == "needs you, 1 of 3: zzz G-0 prefill-0"
         await seen.press("slash", *"qwen", "enter", "n")
         assert table.cursor == fleets.key("deepseek-r1")
         assert "hidden" not in seen.text
