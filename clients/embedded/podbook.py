@@ -93,7 +93,13 @@ class PodBook:
 
     def select(self, namespace: str, wanted: Sequence[Requirement]) -> list[PodFacts]:
         """The pods of a namespace that a label selector picks, by name."""
-        found = [p for p in self.of(namespace) if all(term.matches(p.labels) for term in wanted)]
+        pods = self.of(namespace)
+        for term in wanted:
+            if term.operator == "in" and len(term.values) == 1:
+                # Most selectors begin with a name: what it leaves is little to look through.
+                key, (value,) = term.key, term.values
+                pods = [pod for pod in pods if pod.labels.get(key) == value]
+        found = [pod for pod in pods if all(term.matches(pod.labels) for term in wanted)]
         return sorted(found, key=lambda pod: pod.name)
 
     def _changed(self, change: str, pod: Json) -> None:
