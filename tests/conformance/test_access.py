@@ -79,6 +79,8 @@ def test_34_impersonation(api: Api, viewer: Api) -> None:
     assert (answer.status_code, '"viewer"' in answer.json()["message"]) == (403, True)
     refused = viewer.http.get(api.core("pods"), headers={"Impersonate-User": "admin"})
     assert (refused.status_code, "impersonate" in refused.json()["message"]) == (403, True)
+    alone = api.http.get(api.core("pods"), headers={"Impersonate-Group": "team"})
+    assert (alone.status_code, alone.json()["reason"]) == (400, "BadRequest")
     masters = {"Impersonate-User": "someone", "Impersonate-Group": "system:masters"}
     assert api.http.get("/api/v1/nodes", headers=masters).status_code == 200
 

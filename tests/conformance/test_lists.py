@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import GROUP, Api, config_map, pod, serving
+from tests.conformance.client import GROUP, Api, causes, config_map, pod, serving
 
 PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -135,6 +135,27 @@ def test_10_watch_at_a_future_version_is_silent(api: Api) -> None:
 def test_11_match_without_version(api: Api) -> None:
     answer = api.get(api.servings(), resourceVersionMatch="NotOlderThan")
     assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        (
+            {"resourceVersion": "0", "resourceVersionMatch": "Exact"},
+            ("FieldValueForbidden", "resourceVersionMatch"),
+        ),
+        (
+            {"resourceVersion": "1", "resourceVersionMatch": "Some"},
+            ("FieldValueNotSupported", "resourceVersionMatch"),
+        ),
+        ({"sendInitialEvents": "true"}, ("FieldValueForbidden", "sendInitialEvents")),
+        ({"watch": "true", "continue": "x"}, ("FieldValueForbidden", "resourceVersionMatch")),
+    ],
+)
+def test_11_options_that_contradict(api: Api, options: dict[str, str], cause: tuple[str, str]) -> None:
+    answer = api.get(api.servings(), **options)
+    assert answer.status_code == 422
+    assert cause in causes(answer)
 
 
 def test_11_an_exact_version_of_the_past(api: Api) -> None:

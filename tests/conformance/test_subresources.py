@@ -114,6 +114,9 @@ def test_27_scale_of_another_object(api: Api) -> None:
     scale = {"metadata": {"name": "a", "uid": "another"}, "spec": {"replicas": 4}}
     answer = api.put(api.servings("a") + "/scale", scale)
     assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
+    for wrong in ({"metadata": {"name": "b"}}, {"metadata": {"name": "a"}, "kind": "Other"}):
+        answer = api.put(api.servings("a") + "/scale", {"apiVersion": "autoscaling/v1", **wrong})
+        assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
 
 
 def test_27_scale_refuses_less_than_nothing(api: Api) -> None:

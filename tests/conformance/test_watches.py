@@ -104,6 +104,12 @@ def test_33_initial_events_end_with_a_bookmark(api: Api) -> None:
     assert core[-1]["object"]["kind"] == "ConfigMap"
 
 
+def test_33_initial_events_without_bookmarks(api: Api) -> None:
+    api.make(api.servings(), serving("a"))
+    options: dict[str, Any] = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    assert _told(api.watch(api.servings(), timeoutSeconds=1, **options)) == [("ADDED", "a")]
+
+
 def test_33_contradicting_options(api: Api) -> None:
     answer = api.get(api.servings(), watch="true", sendInitialEvents="true")
     assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")

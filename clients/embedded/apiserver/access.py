@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from clients.embedded.apiserver.errors import ApiError, unauthorized
+from clients.embedded.apiserver.errors import bad_request, unauthorized
 
 __all__ = ["ADMIN", "Account", "Attributes", "Identity", "Require"]
 
@@ -61,8 +61,7 @@ class Identity(Struct, frozen=True):
         groups = headers.getall("Impersonate-Group", []) if hasattr(headers, "getall") else []
         if not user:
             if groups:
-                message = f"requested {groups} without impersonating a user"
-                raise ApiError(500, "InternalError", f"Internal error occurred: {message}")
+                raise bad_request(f"requested groups {groups} without impersonating a user name")
             return account
         require(account, Attributes("impersonate", "", "users", name=user))
         for group in groups:

@@ -134,16 +134,22 @@ class Reader:
         """The resourceVersion asked for, once the store has it. Raises ApiError 504 after three seconds."""
         text = query.get("resourceVersion") or ""
         match = query.get("resourceVersionMatch")
+        causes: list[Cause] = []
+        if "sendInitialEvents" in query:
+            why = "Forbidden: sendInitialEvents is forbidden for list"
+            causes.append(Cause("FieldValueForbidden", why, "sendInitialEvents"))
         if match:
-            causes = []
             if not text:
                 why = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
                 causes.append(Cause("FieldValueForbidden", why, "resourceVersionMatch"))
             elif match not in ("Exact", "NotOlderThan"):
-                why = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
+                why = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
                 causes.append(Cause("FieldValueNotSupported", why, "resourceVersionMatch"))
-            if causes:
-                raise invalid("meta.k8s.io", "ListOptions", "", causes)
+            elif match == "Exact" and text == "0":
+                why = 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+                causes.append(Cause("FieldValueForbidden", why, "resourceVersionMatch"))
+        if causes:
+            raise invalid("meta.k8s.io", "ListOptions", "", causes)
         if not text:
             return None
         if not text.isdigit():

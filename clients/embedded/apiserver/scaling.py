@@ -50,6 +50,8 @@ def _selector(value: Any) -> str:
 
 def check_scale(scale: Json) -> None:
     """Raises ApiError 400 for a Scale that cannot be decoded."""
+    if scale.get("kind") not in (None, "", "Scale"):
+        raise bad_request(f"no kind is registered for the type {scale['kind']}")
     for name in ("metadata", "spec"):
         if not isinstance(scale.get(name) or {}, dict):
             raise bad_request(f"json: cannot unmarshal into Go struct field Scale.{name}")

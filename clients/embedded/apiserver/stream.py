@@ -215,6 +215,9 @@ def _initial_events(query: Mapping[str, str], since: int) -> bool:
     """Whether the stream begins with what exists. Raises ApiError 422 for options that contradict."""
     asked = query.get("sendInitialEvents")
     match = query.get("resourceVersionMatch")
+    if query.get("continue"):
+        why = "Forbidden: resourceVersionMatch is forbidden when continue is provided"
+        raise _bad_options(why, "resourceVersionMatch")
     if asked is None:
         if match:
             why = (
@@ -225,15 +228,11 @@ def _initial_events(query: Mapping[str, str], since: int) -> bool:
     if match != "NotOlderThan":
         why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         raise _bad_options(why, "resourceVersionMatch")
-    if not flag(query, "sendInitialEvents"):
-        return False
-    if not flag(query, "allowWatchBookmarks"):
-        raise _bad_options("Forbidden: sendInitialEvents needs allowWatchBookmarks", "allowWatchBookmarks")
-    return True
+    return flag(query, "sendInitialEvents")
 
 
 def _wants_end(query: Mapping[str, str]) -> bool:
-    return flag(query, "sendInitialEvents")
+    return flag(query, "sendInitialEvents") and flag(query, "allowWatchBookmarks")
 
 
 def _bad_options(why: str, field: str) -> ApiError:

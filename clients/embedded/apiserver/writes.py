@@ -147,6 +147,7 @@ class Writer:
         """PUT. Raises ApiError 400, 404, 409, 422."""
         if target.subresource == "scale":
             check_scale(obj)
+            check_name(target, obj.get("metadata") or {})
             return self._write_scale(target, self._current(target), obj, options)
         check_type(target, obj)
         obj = self._incoming(target, obj)
