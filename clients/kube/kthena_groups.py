@@ -9,6 +9,7 @@ from clients.kube.kthena_pods import STEPS
 from clients.kube.kthena_reasons import worst
 from clients.kube.kthena_replicas import (
     ReplicaNode,
+    known_progress,
     name_held,
     shares_pod,
     survey,
@@ -51,7 +52,7 @@ def derive_group(node: GroupNode, before: Group | None, context: GroupContext, n
         _trouble(roles),
         _cause(phase, state, past, roles, cause),
         None,
-        _progress(node, roles, deleting),
+        known_progress(phase, _progress(node, roles, deleting)),
         _since(node, phase, past, context, now),
         state is ControllerState.RUNNING or (past is not None and past.served),
         node.revision or (past.revision if past is not None else None),

@@ -23,6 +23,7 @@ __all__ = [
     "ReplicaNode",
     "derive_replica",
     "gone_replica",
+    "known_progress",
     "name_held",
     "queued_replica",
     "shares_pod",
@@ -386,7 +387,7 @@ def derive_replica(
         _trouble(node, state, before, context, gravest, now),
         _cause(node, phase, before, same, context),
         stage,
-        passed * 100 // total,
+        known_progress(phase, passed * 100 // total),
         _since(node, phase, before, same, first, now),
         state is ControllerState.RUNNING or (same and before is not None and before.served),
         node.cost,
@@ -397,6 +398,11 @@ def derive_replica(
         return node.value
     node.value = value
     return value
+
+
+def known_progress(phase: Phase, progress: int) -> int | None:
+    """How far it is. Of what is being deleted nothing is known until its first pod is gone."""
+    return None if phase is Phase.DELETING and not progress else progress
 
 
 def _deleting_seq(node: ReplicaNode) -> int | None:

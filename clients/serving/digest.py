@@ -1,7 +1,7 @@
 """Events as a short account: a line for what matters, and role replicas counted in their group's line.
 
-What is left out of it is marks, every step of every role replica, and what another event of the same moment
-says better. All of it stays in the events themselves.
+What is left out of it is marks, every step of every role replica, groups that waited and do no more, and what
+another event of the same moment says better. All of it stays in the events themselves.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ class _Account:
                 self._moving.setdefault(place, _Replicas()).add(index, event)
                 return
             case EventKind.PHASE if event.group is not None:
+                if event.after == Phase.QUEUED and place in self._groups:
+                    return
                 event = self._group(event, place)
             case EventKind.OPERATION if event.detail.get("state") == "begun":
                 self._begun.add((event.key, event.seen_at))

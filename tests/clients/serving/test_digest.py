@@ -61,6 +61,15 @@ def test_role_replicas_are_counted_in_their_groups_line() -> None:
     assert log.lines()[-1] == "G-2 creating: 2 of 3 role replicas running"
 
 
+def test_a_group_that_waits_has_a_line_while_it_does() -> None:
+    log = Log()
+    log.group(2, "absent", "queued")
+    assert log.lines() == ["G-2 queued"]
+    log.look()
+    log.group(2, "queued", "creating")
+    assert log.lines() == ["G-2 creating"]
+
+
 def test_a_group_that_has_arrived_counts_no_more() -> None:
     log = creating()
     log.look()

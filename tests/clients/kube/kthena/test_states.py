@@ -90,6 +90,18 @@ def test_a_group_is_made_then_runs() -> None:
     assert (field.group(1).created_seq or 0) > (field.group(0).created_seq or 0)
 
 
+def test_nothing_of_a_model_serving_that_is_being_deleted_is_ready() -> None:
+    field = Field(replicas=2)
+    for ordinal in (0, 1):
+        field.put_group(ordinal)
+    assert field.derive().ready == 2
+    field.change(meta={"deletionTimestamp": objects.rfc3339(field.now)})
+    value = field.derive()
+    assert (value.phase, value.ready) == (Phase.DELETING, 0)
+    field.put_group(1, deleted=field.now + 30)
+    assert field.derive().ready == 0
+
+
 def test_a_group_chosen_to_go_is_deleted_and_never_ready() -> None:
     field = Field(replicas=2)
     for ordinal in (0, 1):
@@ -109,6 +121,7 @@ def test_a_group_chosen_to_go_is_deleted_and_never_ready() -> None:
     assert (value.phase, value.cause, value.ready) == (Phase.SCALING, Cause.SCALE, 1)
     assert group.since == pytest.approx(field.now - 1, abs=1)
     assert group.deleting_seq is not None
+    assert {group.progress, *(item.progress for role in group.roles for item in role.replicas)} == {None}
     field.drop(1, "prefill")
     field.derive()
     assert field.replica(1, "prefill-0").progress == 100
