@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from clients.embedded.apiserver.objects import Json, at_path
+from clients.embedded.apiserver.objects import Json, at_path, encode
 
 __all__ = ["ALL_VERBS", "Column", "Registry", "Resource", "Scale", "resource_from_crd"]
 
@@ -201,7 +201,10 @@ def resource_from_crd(crd: Json) -> Resource | None:
 
 
 def _column_value(path: str) -> Callable[[Json, float], Any] | tuple[str, ...]:
-    """A printer column's jsonPath: plain steps, or one filter: ``conditions[?(@.type=="Ready")].status``."""
+    """A printer column's jsonPath: plain steps, or one filter: ``conditions[?(@.type=="Ready")].status``.
+
+    The filter compares JSON: ``@.latestRevision==true`` finds a boolean.
+    """
     head, bracket, rest = path.partition("[?(@.")
     if not bracket:
         return _dotted(path.replace("['", ".").replace("']", ""))
@@ -211,7 +214,7 @@ def _column_value(path: str) -> Callable[[Json, float], Any] | tuple[str, ...]:
 
     def pick(obj: Json, _now: float) -> Any:
         for item in at_path(obj, steps) or []:
-            if isinstance(item, dict) and str(item.get(field.strip())) == match:
+            if isinstance(item, dict) and encode(item.get(field.strip())).decode().strip('"') == match:
                 return at_path(item, after)
         return None
 

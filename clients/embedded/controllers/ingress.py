@@ -52,7 +52,7 @@ class IngressController:
             self._store.create("services", _load_balancer(), manager=_MANAGER)
         self._queue.open()
         for record in self._store.records(INGRESSES):
-            self._queue.add(record.key)
+            self._sync(record.key)
 
     def _changed(self, change: str, obj: Json) -> None:
         if change != "DELETED":

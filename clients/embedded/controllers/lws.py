@@ -10,6 +10,7 @@ from clients.embedded.controllers.lws_names import (
     LEADER_WORKER_SETS,
     MANAGER,
     NAME,
+    REPLICAS,
     REVISION,
     WORKER_INDEX,
 )
@@ -158,7 +159,8 @@ class LeaderWorkerSets:
             return leaders
         had = int(before["spec"]["replicas"])
         was = int(before["spec"]["updateStrategy"]["rollingUpdate"]["partition"])
-        if wanted.replicas < had and wanted.replicas >= int(obj["spec"]["replicas"]):
+        rescaled = before["metadata"]["annotations"].get(REPLICAS) != str(obj["spec"]["replicas"])
+        if wanted.replicas < had and not rescaled:
             for index in range(had - 1, wanted.replicas - 1, -1):
                 note = f"deleting surge replica {meta['name']}-{index}"
                 self._tell(obj, "GroupsProgressing", "Delete", note)

@@ -119,6 +119,7 @@ def test_the_highest_groups_go_whatever_their_health(world: World) -> None:
     world.cluster.kubelets.flap(NAMESPACE, "ds-0", 500)
     change_spec(world, LWS, "ds", replicas=1)
     world.until(lambda: world.pods() == group_pods(1, 3))
+    assert not [e for e in world.events("GroupsProgressing") if e["action"] == "Delete"]
     change_spec(world, LWS, "ds", replicas=3)
     world.until(lambda: world.pods() == group_pods(3, 3))
 
@@ -185,6 +186,8 @@ def test_surge_groups_come_first_and_are_given_back(world: World) -> None:
 
     world.until(finished, step=0.1)
     assert most == 3
+    (deleted,) = [e for e in world.events("GroupsProgressing") if e["action"] == "Delete"]
+    assert deleted["message"] == "deleting surge replica ds-2"
 
 
 def test_a_partition_keeps_the_lower_groups_as_they_are(world: World) -> None:
