@@ -84,6 +84,7 @@ def pods(*values: int | None, pending: int = 0) -> list[PodSample]:
         (60, pods(95_000, 88_000), 2, 4),
         (50, pods(100_000, 100_000, pending=2), 4, 4),
         (60, pods(30_000, 30_000, pending=6), 8, 1),
+        (50, pods(*[60_000] * 10, pending=1), 11, 11),
     ],
 )
 def test_pods_metrics(target: int, samples: list[PodSample], current: int, proposal: int) -> None:
