@@ -173,6 +173,32 @@ def test_a_rolling_update_goes_from_the_highest_group_down_one_at_a_time(world: 
     assert updating == ["Updating replica 2"]
 
 
+def test_a_group_that_is_down_counts_as_unavailable_before_any_is_rolled(world: World) -> None:
+    grown(world, 3)
+    world.cluster.kubelets.flap(NAMESPACE, "ds-0", 60)
+    new_image(world, "engine:2")
+    world.live(50)
+    assert of_image(world, "engine:2") == set()
+    world.until(lambda: of_image(world, "engine:2") == set(group_pods(3, 3)))
+
+
+def test_an_update_never_goes_back_when_an_updated_group_fails_its_probe(world: World) -> None:
+    grown(world, 3)
+    partitions: list[int] = []
+
+    def heard(_change: str, obj: Json) -> None:
+        if obj["metadata"]["name"] == "ds":
+            partitions.append(obj["spec"]["updateStrategy"]["rollingUpdate"]["partition"])
+
+    world.store.subscribe(STATEFUL_SETS, heard)
+    new_image(world, "engine:2")
+    world.until(lambda: 1 in partitions)
+    assert world.cluster.kubelets.flap(NAMESPACE, "ds-2", 30)
+    world.until(lambda: of_image(world, "engine:2") == set(group_pods(3, 3)))
+    started = partitions[partitions.index(3) :]
+    assert started == sorted(started, reverse=True)
+
+
 def test_surge_groups_come_first_and_are_given_back(world: World) -> None:
     rollout = {"type": "RollingUpdate", "rollingUpdateConfiguration": {"maxUnavailable": 0, "maxSurge": 1}}
     grown(world, 2, rolloutStrategy=rollout)

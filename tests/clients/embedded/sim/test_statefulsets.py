@@ -74,6 +74,16 @@ def test_an_unhealthy_lower_pod_blocks_both_ways(world: World) -> None:
     world.until(lambda: len(world.pods()) == 1)
 
 
+def test_of_two_unhealthy_pods_to_go_the_higher_waits_until_it_is_well(world: World) -> None:
+    grown(world, 3)
+    world.cluster.kubelets.flap(NAMESPACE, "web-1", 200)
+    world.cluster.kubelets.flap(NAMESPACE, "web-2", 60)
+    change_spec(world, STATEFUL_SETS, replicas=1)
+    world.live(50)
+    assert len(world.pods()) == 3
+    world.until(lambda: world.pods() == ["web-0"], limit=90)
+
+
 def test_parallel_bursts_both_ways(world: World) -> None:
     added = pod_changes(world, "ADDED")
     grown(world, 4, podManagementPolicy="Parallel")
