@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 from msgspec import Struct
 
@@ -27,6 +28,8 @@ __all__ = ["Frame", "Live"]
 
 _SAMPLES = 500
 """Changes of a workload's counts that are remembered."""
+_READ = 2_000
+"""Events of a workload that its short account is made of, each time that something happens to it."""
 _NEWS = 900.0
 """Cluster seconds for which the outcome of an operation stands above the grid."""
 _CUT_OFF = {SourceState.STALE, SourceState.LOGIN}
@@ -124,7 +127,7 @@ class Live:
 
     def account(self, key: WorkloadKey, limit: int) -> tuple[Event, ...]:
         """What happened to a workload, in short, newest first."""
-        return digest(self._about(key), limit)
+        return digest(islice(self._about(key), _READ), limit)
 
     def _about(self, key: WorkloadKey | None) -> Iterator[Event]:
         return (event for event in reversed(self.view.events) if key is None or event.key == key)

@@ -78,9 +78,10 @@ class _Account:
                 self._moving.setdefault(place, _Replicas()).add(index, event)
                 return
             case EventKind.PHASE if event.group is not None:
-                if event.after == Phase.QUEUED and place in self._groups:
-                    return
+                waited = event.after == Phase.QUEUED and place in self._groups
                 event = self._group(event, place)
+                if waited:
+                    return
             case EventKind.OPERATION if event.detail.get("state") == "begun":
                 self._begun.add((event.key, event.seen_at))
             case EventKind.DESIRED if (event.key, event.seen_at) in self._begun:

@@ -64,10 +64,12 @@ def test_role_replicas_are_counted_in_their_groups_line() -> None:
 def test_a_group_that_waits_has_a_line_while_it_does() -> None:
     log = Log()
     log.group(2, "absent", "queued")
-    assert log.lines() == ["G-2 queued"]
+    log.part(2, "decode-0", "absent", "queued")
+    assert log.lines() == ["G-2 queued: 0 of 1 role replicas running"]
     log.look()
     log.group(2, "queued", "creating")
-    assert log.lines() == ["G-2 creating"]
+    log.part(2, "decode-0", "queued", "creating")
+    assert log.lines() == ["G-2 creating: 0 of 1 role replicas running"]
 
 
 def test_a_group_that_has_arrived_counts_no_more() -> None:

@@ -104,6 +104,25 @@ def test_a_line_for_everything_that_happens(
     cluster.set_replicas("qwen-coder", before)
 
 
+def test_every_wish_is_told_however_soon_it_is_taken_back(
+    watching: Callable[..., Lines], cluster: Cluster
+) -> None:
+    lines = watching("watch", "-o", "jsonl", "deepseek-r1")
+    lines.is_watching("ModelServing/default/deepseek-r1")
+    before = cluster.replicas("deepseek-r1")
+    wishes = [before + 1, before] * 4
+    for wish in wishes:
+        cluster.set_replicas("deepseek-r1", wish)
+
+    def desired() -> list[str]:
+        events = [json.loads(line) for line in lines.all]
+        return [event["to"] for event in events if event["kind"] == "desired"]
+
+    until(lambda: len(desired()) >= len(wishes), "every wish to be told")
+    assert desired() == [str(wish) for wish in wishes]
+    lines.wait(lambda line: '"reason":"reverted"' in line, "an operation that was taken back")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly(watching: Callable[..., Lines], number: signal.Signals) -> None:
     lines = watching("watch", "glm-4")
