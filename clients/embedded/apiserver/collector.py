@@ -24,6 +24,18 @@ _CONTENT = "kubernetes"
 _Place = tuple[str, tuple[str, str]]
 
 
+def _newly_held(before: Record, after: Record) -> bool:
+    """It is deleted now, or deleted once more in another way."""
+    if not before.deleting:
+        return True
+    added = set(_held(after)) - set(_held(before))
+    return bool(added & {_FOREGROUND, _ORPHAN})
+
+
+def _held(record: Record) -> list[str]:
+    return record.metadata().get("finalizers") or []
+
+
 class Collector:
     """Keeps an index of owners and acts on deletions."""
 
@@ -88,7 +100,7 @@ class Collector:
                 self._finish(record.namespace)
             elif change.resource == "namespaces":
                 self._emptying.discard(record.name)
-        elif record.deleting and (change.previous is None or not change.previous.deleting):
+        elif record.deleting and (change.previous is None or _newly_held(change.previous, record)):
             self._begin(change)
         elif change.type == "ADDED" and record.owners:
             self._drop_orphan(change)

@@ -38,6 +38,21 @@ def test_foreground_deletion_waits_for_the_last(store: Store) -> None:
     assert store.get(MS, "default", "qwen") is None
 
 
+def test_a_second_deletion_in_the_foreground_is_acted_upon(store: Store) -> None:
+    owner = store.create(MS, serving(), manager="test")
+    held = store.create("pods", pod("held", owner=owner), manager="test")
+    store.create("pods", pod("below", owner=held), manager="test")
+    store.delete("pods", "default", "held")
+    store.delete(MS, "default", "qwen", propagation="Foreground")
+    below = store.record("pods", "default", "below")
+    assert below is not None
+    assert below.deleting
+    store.delete("pods", "default", "below", grace=0)
+    store.delete("pods", "default", "held", grace=0)
+    assert store.get(MS, "default", "qwen") is None
+    assert _names(store) == []
+
+
 def test_orphans_are_let_go(store: Store) -> None:
     owner = store.create(MS, serving(), manager="test")
     store.create("pods", pod("running", owner=owner), manager="test")
