@@ -47,6 +47,10 @@ _ENGINES = (
 _MODES = {"RawDeployment": "Standard", "Serverless": "Knative"}
 """Names of before KServe 0.15, which its webhook rewrites."""
 
+_REVISION = ("serving.knative.dev", "Revision")
+_REVISION_LABEL = "leaderworkerset.sigs.k8s.io/template-revision-hash"
+_SERVICE_LABEL = "serving.kserve.io/inferenceservice"
+
 Row = TypeVar("Row", bound=KeeperRow)
 
 
@@ -100,6 +104,8 @@ def _controller(raw: bytes | msgspec.Raw, kind: str) -> ControllerRow:
     row = _base(ControllerRow, meta, "apps", kind)
     row.revision = meta.annotations.revision if meta and meta.annotations else None
     row.replicas_manager = _manager(meta, "replicas")
+    if row.owner is not None and (row.owner.group, row.owner.kind) == _REVISION:
+        row.service = ((meta.labels if meta else None) or {}).get(_SERVICE_LABEL)
     if spec is not None:
         row.replicas = replicas_of(spec.replicas)
         row.replicas_present = isinstance(spec.replicas, int)
@@ -107,6 +113,10 @@ def _controller(raw: bytes | msgspec.Raw, kind: str) -> ControllerRow:
         row.start = max(0, spec.ordinals.start or 0) if spec.ordinals else 0
         row.parallel = spec.pod_management_policy == "Parallel"
         row.paused = spec.paused is True
+        strategy = spec.update_strategy
+        if strategy is not None:
+            row.by_hand = strategy.type == "OnDelete"
+            row.partition = max(0, strategy.rolling_update.partition or 0) if strategy.rolling_update else 0
     status = shape.status
     if status is not None:
         _status(row, status)
@@ -115,6 +125,9 @@ def _controller(raw: bytes | msgspec.Raw, kind: str) -> ControllerRow:
         row.status_updated = status.updated_replicas
         if kind == "StatefulSet":
             row.revision = status.update_revision
+    if kind == "StatefulSet":
+        of_groups = ((meta.labels if meta else None) or {}).get(_REVISION_LABEL)
+        row.revision = of_groups or row.revision
     return row
 
 

@@ -62,8 +62,16 @@ class ControllerRow(KeeperRow):
     parallel: bool = False
     """podManagementPolicy Parallel (StatefulSet)."""
     paused: bool = False
+    partition: int = 0
+    """Ordinals below it keep the old template (StatefulSet)."""
+    by_hand: bool = False
+    """Pods of the old template are replaced only when somebody deletes them (StatefulSet, OnDelete)."""
+    service: str | None = None
+    """The InferenceService that a Knative revision's Deployment runs for, by its label."""
     revision: str | None = None
-    """Deployment and ReplicaSet: the revision annotation. StatefulSet: ``status.updateRevision``."""
+    """Deployment and ReplicaSet: the revision annotation. StatefulSet: ``status.updateRevision``, or the
+    label that LWS writes, which comes sooner.
+    """
     status_replicas: int | None = None
     status_ready: int | None = None
     status_updated: int | None = None
@@ -74,9 +82,9 @@ class ControllerRow(KeeperRow):
 
         The controller has to have seen the spec first: until then its counts are of the old one.
         """
-        if self.observed_generation != self.generation or self.status_replicas is None:
+        if self.observed_generation != self.generation or self.status_replicas is None or self.by_hand:
             return False
-        return (self.status_updated or 0) < self.status_replicas
+        return (self.status_updated or 0) < self.status_replicas - self.partition
 
 
 class LeaderWorkerSetRow(KeeperRow):

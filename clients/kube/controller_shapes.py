@@ -100,12 +100,22 @@ class _Ordinals(Struct, gc=False):
     start: int | None = None
 
 
+class _RollingUpdate(Struct, gc=False):
+    partition: int | None = None
+
+
+class _UpdateStrategy(Struct, rename="camel"):
+    type: str | None = None
+    rolling_update: _RollingUpdate | None = None
+
+
 class _ControllerSpec(Struct, rename="camel"):
     replicas: int | UnsetType | None = UNSET
     template: Template | None = None
     ordinals: _Ordinals | None = None
     pod_management_policy: str | None = None
     paused: bool | None = None
+    update_strategy: _UpdateStrategy | None = None
 
 
 class Status(Struct, rename="camel"):

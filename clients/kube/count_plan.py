@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clients.kube.access import Right
 from clients.kube.capacity import GpuLedger
 from clients.kube.plan_parts import NOBODY, Asker, ChangeError, capacity_of, kubectl, needs, serves, size
 from clients.kube.resources import in_path
-from clients.kube.rows import OwnerRow
+from clients.kube.rows import OwnerRow, PodRow
 from clients.kube.scale_guards import (
     DRY_RUN_PENDING,
     capacity_guard,
@@ -39,6 +40,8 @@ from clients.serving.workload import Group, Workload
 __all__ = ["JSON_PATCH", "CountTarget", "Predicted", "build", "predict", "right_guard"]
 
 JSON_PATCH = "application/json-patch+json"
+_MOST = 100_000
+"""Groups; a higher number is a slip of the hand."""
 
 
 class CountTarget(Struct, frozen=True):
@@ -75,8 +78,18 @@ def right_guard(right: Right) -> Guard:
     return Guard("right", Level.PASS, "allowed")
 
 
-def predict(workload: Workload, count: int, now: float, *, role: str | None = None) -> Predicted:
-    """The groups that are made or removed when ``count`` are wanted, in order where there is one."""
+def predict(
+    workload: Workload,
+    count: int,
+    now: float,
+    *,
+    pods: Mapping[str, PodRow],
+    role: str | None = None,
+) -> Predicted:
+    """The groups that are made or removed when ``count`` are wanted, in order where there is one.
+
+    ``pods`` are the workload's own, by name.
+    """
     standing = [
         group
         for group in workload.groups
@@ -87,10 +100,13 @@ def predict(workload: Workload, count: int, now: float, *, role: str | None = No
     if count >= len(standing):
         made = tuple(_made(workload, f"new-{number}", role) for number in range(1, count - len(standing) + 1))
         return Predicted(made, False, "new pods have no order and no names yet")
-    chosen, certain = victims(standing, len(standing) - count, now)
-    certain = certain and not any(group.outdated for group in standing)
+    by_name = {group.name: group for group in standing}
+    ranked = [pods[name] for name in by_name if name in pods]
+    chosen, certain = victims(ranked, len(standing) - count, now)
     note = "order of Kubernetes' ReplicaSet" if certain else "order unknown: several pods rank alike"
-    return Predicted(tuple(_removed(group) for group in chosen), certain, note)
+    if any(group.outdated for group in standing):
+        certain, note = False, "order unknown: a rollout divides it between old and new pods"
+    return Predicted(tuple(_removed(by_name[name]) for name in chosen), certain, note)
 
 
 def _by_ordinal(workload: Workload, standing: Sequence[Group], count: int) -> Predicted:
@@ -131,6 +147,7 @@ def build(
     gpus: GpuLedger,
     durations: Durations,
     prices: Mapping[str, Money],
+    pods: Mapping[str, PodRow],
     asker: Asker = NOBODY,
     stale: str | None = None,
 ) -> ScalePlan:
@@ -147,7 +164,9 @@ def build(
     others = (workload.desired or 0) - target.replicas
     after = Count(others + wanted, roles)
     changed = after != before
-    predicted = predict(workload, wanted, now, role=target.role) if changed else Predicted((), True, "")
+    predicted = Predicted((), True, "")
+    if changed and 0 <= wanted <= _MOST:
+        predicted = predict(workload, wanted, now, pods=pods, role=target.role)
     capacity = capacity_of(workload, after, predicted.steps, gpus) if changed else None
     eta = durations.eta(workload, predicted.steps, staged=False, role_counts=roles)
     guards: Iterable[Guard | None] = ()
@@ -155,10 +174,10 @@ def build(
         guards = (
             right_guard(right),
             expected_guard(change.expect_groups, target.replicas),
-            Guard("rules", Level.BLOCK, f"a count below zero: {wanted}") if wanted < 0 else None,
+            _rule_guard(wanted),
             DRY_RUN_PENDING,
             owner_guard(target.owner, takes_back=dict(target.takes_back)),
-            *driver_guards(workload, before, after),
+            *driver_guards(_driven(workload, target), Count(target.replicas), Count(wanted)),
             capacity_guard(capacity),
             operation_guard(workload, after),
             stale_guard(stale),
@@ -166,7 +185,7 @@ def build(
     held = size(workload.role_specs, before)
     models = gpus.models(needs(workload.role_specs))
     delta = 1 if wanted > target.replicas else -1
-    pods = delta * sum(step.pods for step in predicted.steps)
+    more = delta * sum(step.pods for step in predicted.steps)
     cards = delta * sum(step.gpus for step in predicted.steps)
     return ScalePlan(
         key=workload.key,
@@ -177,7 +196,7 @@ def build(
         steps=predicted.steps,
         order_known=predicted.known,
         order_note=predicted.note,
-        pods_delta=pods,
+        pods_delta=more,
         gpu_delta=cards,
         capacity=capacity,
         eta=eta if changed else None,
@@ -207,6 +226,20 @@ def build(
         notes=(target.note,) if target.note else (),
         undo=ReplicasChange(target.replicas),
     )
+
+
+def _rule_guard(wanted: int) -> Guard | None:
+    if wanted < 0:
+        return Guard("rules", Level.BLOCK, f"a count below zero: {wanted}")
+    if wanted > _MOST:
+        return Guard("rules", Level.BLOCK, f"{wanted} is more than servegrid plans for: at most {_MOST}")
+    return None
+
+
+def _driven(workload: Workload, target: CountTarget) -> Workload:
+    """The workload with only those drivers that set this target's count."""
+    mine = (driver for driver in workload.drivers if driver.role in (None, target.role))
+    return replace(workload, drivers=tuple(replace(driver, role=None) for driver in mine))
 
 
 def _write(target: CountTarget, wanted: int) -> Write:

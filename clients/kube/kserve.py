@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clients.kube.controller_rows import ControllerRow, InferenceServiceRow
-from clients.kube.members import Asked, Member
+from clients.kube.membership import Asked, Member
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import PodRow
 from clients.serving.keys import WorkloadKey
-from clients.serving.phase import Trouble, TroubleKind
+from clients.serving.phase import Phase, Trouble, TroubleKind
 from clients.serving.workload import Capabilities, RoleSpec
 
 __all__ = [
@@ -23,9 +23,11 @@ __all__ = [
     "asked",
     "capabilities",
     "component_of",
+    "counted",
     "key",
     "member",
     "shown_only",
+    "told_phase",
     "trouble",
 ]
 
@@ -54,16 +56,31 @@ def component_of(row: InferenceServiceRow, deployment: ControllerRow) -> str:
     """Which component a Deployment of the service runs, by the name that KServe gives it."""
     rest = deployment.name.removeprefix(f"{row.name}-")
     for name in _COMPONENTS:
-        if rest == name or rest.endswith(f"-{name}"):
+        of_revision = deployment.service is not None and rest.startswith(f"{name}-")
+        if rest == name or rest.endswith(f"-{name}") or of_revision:
             return name
     return rest
+
+
+def counted(row: InferenceServiceRow, deployments: Sequence[ControllerRow]) -> bool:
+    """Whether its groups can be counted: a Knative service's only where Deployments of its revisions are."""
+    return row.mode == "Standard" or row.stopped or bool(deployments)
+
+
+def told_phase(row: InferenceServiceRow) -> Phase:
+    """What it does by its own word, where that is all there is."""
+    ready = any(kind == "Ready" and status == "True" for kind, status, _, _ in row.conditions)
+    return Phase.DELETING if row.deleted is not None else Phase.RUNNING if ready else Phase.CREATING
 
 
 def asked(row: InferenceServiceRow, deployments: Sequence[ControllerRow]) -> Asked:
     """What is wanted, by the Deployments that it owns; nothing while it is stopped or has none yet."""
     found: dict[str, ControllerRow] = {}
+    counts: dict[str, int] = {}
     for deployment in deployments:
-        found.setdefault(component_of(row, deployment), deployment)
+        name = component_of(row, deployment)
+        found.setdefault(name, deployment)
+        counts[name] = counts.get(name, 0) + deployment.replicas
     names = [name for name in _COMPONENTS if name in found]
     names += sorted(name for name in found if name not in names)
     roles = tuple(
@@ -79,7 +96,7 @@ def asked(row: InferenceServiceRow, deployments: Sequence[ControllerRow]) -> Ask
     )
     return Asked(
         roles,
-        tuple((name, found[name].replicas) for name in names),
+        tuple((name, counts[name]) for name in names),
         rolling=any(item.rolling for item in deployments),
         ending=row.deleted is not None,
         probed=frozenset(name for name in names if found[name].template.startup_probe),
@@ -106,7 +123,7 @@ def trouble(row: InferenceServiceRow, before: Trouble | None, now: float) -> Tro
         found = Trouble(TroubleKind.FAILED, row.model_state, message)
     else:
         for kind, status, reason, message in row.conditions:
-            if kind == "IngressReady" and status == "False":
+            if kind == "IngressReady" and status == "False" and reason != "Stopped":
                 said = message or reason or "no reason given"
                 found = Trouble(TroubleKind.BLOCKED, reason or kind, f"its URL does not work: {said}")
     if found is None:

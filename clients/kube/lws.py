@@ -6,8 +6,8 @@ workers go when their leader is gone.
 
 from __future__ import annotations
 
-from clients.kube.controller_rows import LeaderWorkerSetRow, TemplateRow
-from clients.kube.members import Asked, Member
+from clients.kube.controller_rows import ControllerRow, LeaderWorkerSetRow, TemplateRow
+from clients.kube.membership import Asked, Member
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import PodRow
 from clients.serving.keys import WorkloadKey
@@ -41,6 +41,7 @@ def asked(row: LeaderWorkerSetRow) -> Asked:
         first=0,
         prefix=f"{row.name}-",
         whole=True,
+        head=_LEADER,
         rolling=_updating(row),
         ending=row.deleted is not None,
         probed=frozenset(name for name, template in probed if template.startup_probe),
@@ -62,12 +63,17 @@ def _updating(row: LeaderWorkerSetRow) -> bool:
     return any(kind == "UpdateInProgress" and status == "True" for kind, status, _, _ in row.conditions)
 
 
-def member(row: LeaderWorkerSetRow, pod: PodRow) -> Member | None:
-    """Where a pod stands, by the labels that the LWS webhook writes; ``None`` where they are missing."""
+def member(row: LeaderWorkerSetRow, pod: PodRow, leaders: ControllerRow | None) -> Member | None:
+    """Where a pod stands, by the labels that the LWS webhook writes; ``None`` where they are missing.
+
+    ``leaders`` is the StatefulSet that keeps the leaders; it bears the revision that is wanted now.
+    """
     group, index = _ordinal(pod.labels.group_index), _ordinal(pod.labels.worker_index)
     if group is None or index is None:
         return None
-    return Member(f"{row.name}-{group}", group, _WORKER if index else _LEADER, max(0, index - 1))
+    wanted, own = leaders.revision if leaders is not None else None, pod.labels.group_revision
+    outdated = bool(wanted and own and wanted != own)
+    return Member(f"{row.name}-{group}", group, _WORKER if index else _LEADER, max(0, index - 1), outdated)
 
 
 def _ordinal(text: str | None) -> int | None:

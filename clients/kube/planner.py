@@ -123,6 +123,7 @@ class Planner:
             gpus=world.ledger,
             durations=self._durations,
             prices=self._prices,
+            pods=world.keepers.pods(row.uid),
             asker=self._asker,
             stale=stale,
         )
@@ -145,6 +146,7 @@ class Planner:
             gpus=world.ledger,
             durations=self._durations,
             prices=self._prices,
+            pods=world.keepers.pods(row.uid),
             asker=self._asker,
         )
 

@@ -25,6 +25,9 @@ class PodLabels(Struct, frozen=True, gc=False):
     template_hash: str | None = field(default=None, name=_KTHENA + "role-template-hash")
     group_index: str | None = field(default=None, name="leaderworkerset.sigs.k8s.io/group-index")
     worker_index: str | None = field(default=None, name="leaderworkerset.sigs.k8s.io/worker-index")
+    group_revision: str | None = field(
+        default=None, name="leaderworkerset.sigs.k8s.io/template-revision-hash"
+    )
     controller_revision: str | None = field(default=None, name="controller-revision-hash")
 
     @property
@@ -43,6 +46,7 @@ class PodLabels(Struct, frozen=True, gc=False):
             self.template_hash and intern(self.template_hash),
             self.group_index and intern(self.group_index),
             self.worker_index and intern(self.worker_index),
+            self.group_revision and intern(self.group_revision),
             self.controller_revision and intern(self.controller_revision),
         )
 

@@ -10,7 +10,7 @@ import re
 
 from clients.kube.controller_decode import SHOW_LABEL
 from clients.kube.controller_rows import ControllerRow
-from clients.kube.members import Asked, Member
+from clients.kube.membership import Asked, Member
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import PodRow
 from clients.serving.keys import WorkloadKey
@@ -23,6 +23,7 @@ __all__ = [
     "REPLICA_SETS",
     "STATEFUL_SETS",
     "SYSTEM",
+    "about",
     "asked",
     "key",
     "member",
@@ -91,6 +92,15 @@ def member(row: ControllerRow, pod: PodRow, owner: ControllerRow | None) -> Memb
         return Member(pod.name, ordinal, _ROLE, 0, outdated)
     outdated = owner is not None and bool(row.revision) and owner.revision != row.revision
     return Member(pod.name, None, _ROLE, 0, outdated)
+
+
+def about(row: ControllerRow) -> tuple[tuple[str, str], ...]:
+    """Short facts for its header: what keeps a rollout from going on."""
+    if row.paused:
+        return (("paused", "its rollout is paused; its count is not"),)
+    if row.by_hand:
+        return (("update", "by hand: pods get a new template when somebody deletes them"),)
+    return (("partition", f"ordinals below {row.partition} keep the old template"),) if row.partition else ()
 
 
 def trouble(row: ControllerRow, before: Trouble | None, now: float) -> Trouble | None:

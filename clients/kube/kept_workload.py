@@ -1,0 +1,128 @@
+"""A workload as a whole: its object, those below it and its groups in one value; each system in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from clients.kube import kserve, lws, workloads
+from clients.kube.controller_rows import (
+    ControllerRow,
+    InferenceServiceRow,
+    KeeperRow,
+    LeaderWorkerSetRow,
+)
+from clients.kube.kthena_reasons import worst
+from clients.kube.kthena_workload import phase_and_cause, worst_of
+from clients.kube.members import Seen
+from clients.kube.membership import Asked
+from clients.serving.keys import ObjectRef, WorkloadKey
+from clients.serving.phase import Cause, Phase, Trouble
+from clients.serving.workload import Capabilities, Workload
+
+__all__ = ["asked_of", "deployments", "ref_of", "workload_of"]
+
+
+def ref_of(row: KeeperRow) -> ObjectRef:
+    """The object itself."""
+    return ObjectRef(row.group, row.kind, row.namespace, row.name)
+
+
+def deployments(rows: Iterable[KeeperRow]) -> list[ControllerRow]:
+    """Those that are Deployments."""
+    return [row for row in rows if isinstance(row, ControllerRow) and row.kind == "Deployment"]
+
+
+def asked_of(row: KeeperRow, below: Collection[KeeperRow]) -> Asked:
+    """What its spec wants, and that of the objects below it."""
+    if isinstance(row, LeaderWorkerSetRow):
+        return lws.asked(row)
+    if isinstance(row, InferenceServiceRow):
+        return kserve.asked(row, deployments(below))
+    assert isinstance(row, ControllerRow)
+    return workloads.asked(row)
+
+
+def workload_of(
+    cluster: str,
+    row: KeeperRow,
+    below: Collection[KeeperRow],
+    asked: Asked,
+    seen: Seen,
+    before: Workload | None,
+    now: float,
+) -> Workload:
+    """The value, but for its drivers and the Services in front of it. ``now`` is cluster time."""
+    phase, cause = phase_and_cause(seen.groups, asked.desired, ending=asked.ending)
+    if phase is Phase.RUNNING and not seen.settled:
+        # Its controller has not acted yet, or can not: groups are missing, or too many.
+        served = any(group.served for group in seen.groups)
+        phase, cause = Phase.SCALING if served else Phase.CREATING, Cause.SCALE
+    service = row if isinstance(row, InferenceServiceRow) else None
+    counted = service is None or kserve.counted(service, deployments(below))
+    if service is not None and not counted:
+        phase, cause = kserve.told_phase(service), None
+    lingering = (f"{seen.lingering} failed or ended pods linger",) if seen.lingering else ()
+    return Workload(
+        _key(cluster, row),
+        row.uid,
+        asked.desired if counted else None,
+        seen.ready if counted else None,
+        phase,
+        seen.groups,
+        asked.roles,
+        worst((worst_of(seen.groups), *_troubles(row, below, before, now))),
+        cause,
+        capabilities=_capabilities(row),
+        owner=ObjectRef(row.owner.group, row.owner.kind, row.namespace, row.owner.name)
+        if row.owner is not None
+        else None,
+        created=row.created,
+        generation=row.generation,
+        observed_generation=row.observed_generation,
+        replicas_manager=_manager(row, below),
+        endpoint=service.url if service is not None else None,
+        gpus=seen.gpus,
+        warnings=lingering,
+        labels=tuple(sorted(row.labels.items())),
+        about=_about(row),
+    )
+
+
+def _key(cluster: str, row: KeeperRow) -> WorkloadKey:
+    if isinstance(row, LeaderWorkerSetRow):
+        return lws.key(cluster, row)
+    if isinstance(row, InferenceServiceRow):
+        return kserve.key(cluster, row)
+    assert isinstance(row, ControllerRow)
+    return workloads.key(cluster, row)
+
+
+def _capabilities(row: KeeperRow) -> Capabilities:
+    if isinstance(row, LeaderWorkerSetRow):
+        return lws.CAPABILITIES
+    if isinstance(row, InferenceServiceRow):
+        return kserve.capabilities(row)
+    return workloads.CAPABILITIES[row.kind]
+
+
+def _about(row: KeeperRow) -> tuple[tuple[str, str], ...]:
+    if isinstance(row, InferenceServiceRow):
+        return kserve.about(row)
+    return workloads.about(row) if isinstance(row, ControllerRow) else ()
+
+
+def _troubles(
+    row: KeeperRow, below: Collection[KeeperRow], before: Workload | None, now: float
+) -> list[Trouble | None]:
+    last = before.trouble if before is not None else None
+    found = [workloads.trouble(item, last, now) for item in (row, *below) if isinstance(item, ControllerRow)]
+    if isinstance(row, InferenceServiceRow):
+        found.append(kserve.trouble(row, last, now))
+    return found
+
+
+def _manager(row: KeeperRow, below: Collection[KeeperRow]) -> str | None:
+    """Who last wrote the count that is followed."""
+    if isinstance(row, ControllerRow | LeaderWorkerSetRow):
+        return row.replicas_manager
+    return next((item.replicas_manager for item in deployments(below)), None)
