@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -30,7 +30,17 @@ from tui.audit_places import Place, default_places
 from tui.moments import moment, seconds
 from tui.version import VERSION
 
-__all__ = ["AUDIT_VERSION", "AuditLog", "AuditUnavailable", "Author", "Ended", "Entry", "Intent", "Sent"]
+__all__ = [
+    "AUDIT_VERSION",
+    "AuditLog",
+    "AuditUnavailable",
+    "Author",
+    "Ended",
+    "Entry",
+    "Intent",
+    "Sent",
+    "unfinished_lines",
+]
 
 AUDIT_VERSION = 1
 
@@ -149,7 +159,7 @@ class AuditLog:
     @classmethod
     def in_directories(cls, state: Path, runtime: Path | None, clock: Clock) -> AuditLog:
         """The usual places: state directory, runtime directory, system log."""
-        return cls(default_places(state, runtime), clock)
+        return cls(default_places(state, runtime, unfinished_lines), clock)
 
     async def intend(self, plan: ScalePlan, author: Author, at: float) -> Intent:
         """Writes down what will be sent.
@@ -238,7 +248,7 @@ class AuditLog:
         try:
             await self._write(record)
         except AuditUnavailable:
-            self._fold(record)
+            _fold(self._entries, record)
 
     async def _write(self, record: Record) -> None:
         line = msgspec.json.encode(record)
@@ -252,30 +262,47 @@ class AuditLog:
                 failures.append(f"{place.name}: {error.strerror or error}")
             else:
                 self.problem = f"audit log kept in {place.name} ({failures[0]})" if failures else None
-                self._fold(record)
+                _fold(self._entries, record)
                 return
         self.problem = "nowhere to keep the audit log: " + "; ".join(failures)
         raise AuditUnavailable(self.problem)
 
     def _take_in(self, data: bytes) -> None:
-        for line in data.splitlines():
-            try:
-                self._fold(_DECODER.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
+        for _, record in _records(data):
+            _fold(self._entries, record)
 
-    def _fold(self, record: Record) -> None:
-        entry = self._entries.get(record.id)
-        if isinstance(record, Intent):
-            if entry is None:
-                self._entries[record.id] = Entry(record)
-        elif entry is None:
-            return
-        elif isinstance(record, Sent):
-            if entry.sent is None:
-                self._entries[record.id] = msgspec.structs.replace(entry, sent=record)
-        elif entry.ended is None:
-            self._entries[record.id] = msgspec.structs.replace(entry, ended=record)
+
+def unfinished_lines(data: bytes) -> bytes:
+    """Of the lines of a log, those of changes whose end is not among them."""
+    entries: dict[str, Entry] = {}
+    lines: dict[str, dict[bytes, None]] = {}
+    for line, record in _records(data):
+        _fold(entries, record)
+        lines.setdefault(record.id, {})[line + b"\n"] = None
+    return b"".join(b"".join(lines[change]) for change, entry in entries.items() if entry.unfinished)
+
+
+def _records(data: bytes) -> Iterator[tuple[bytes, Record]]:
+    """Every record with its line; what is none is passed over."""
+    for line in data.splitlines():
+        try:
+            yield line, _DECODER.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+
+
+def _fold(entries: dict[str, Entry], record: Record) -> None:
+    entry = entries.get(record.id)
+    if isinstance(record, Intent):
+        if entry is None:
+            entries[record.id] = Entry(record)
+    elif entry is None:
+        return
+    elif isinstance(record, Sent):
+        if entry.sent is None:
+            entries[record.id] = msgspec.structs.replace(entry, sent=record)
+    elif entry.ended is None:
+        entries[record.id] = msgspec.structs.replace(entry, ended=record)
 
 
 async def _on_a_thread(work: Callable[[], T], limit: float) -> T:

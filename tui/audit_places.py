@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +18,13 @@ _JOURNAL_SOCKET = Path("/dev/log")
 _TAG = "servegrid"
 _PRIORITY = 8 * 13 + 5
 """Facility ``log audit``, severity ``notice`` (RFC 5424, 6.2.1)."""
+_MOST_BYTES = 4 << 20
+"""Of a file, before another is begun: some 2,000 changes. The one before it is kept beside it."""
+_HEAD_BYTES = 256
+"""By which a file is known again: its first line names a change."""
+
+Keep = Callable[[bytes], bytes]
+"""Of all lines, those that must not be lost when the file that holds them is given up."""
 
 
 class Place(Protocol):
@@ -35,12 +45,20 @@ class Place(Protocol):
 
 
 class FilePlace:
-    """A file to which any number of processes append. It is opened anew each time: it may be moved away."""
+    """A file to which any number of processes append, and the one before it (``NAME.1``).
 
-    def __init__(self, path: Path) -> None:
+    It is opened anew each time: it may be moved away. When it is full, whoever appends next moves it to
+    ``NAME.1`` and begins another with the lines that ``keep`` names, so both stay bounded and no unfinished
+    change is lost. Writers lock the file; where files cannot be locked (Lustre without ``flock``), it grows.
+    """
+
+    def __init__(self, path: Path, keep: Keep, most: int = _MOST_BYTES) -> None:
         self.path = path
+        self.before = path.with_name(path.name + ".1")
+        self._keep = keep
+        self._most = most
         self._read = 0
-        self._inode: int | None = None
+        self._known: tuple[int, bytes] | None = None
 
     @property
     def name(self) -> str:
@@ -50,43 +68,61 @@ class FilePlace:
     def append(self, line: bytes) -> None:
         """Appends and waits until it is on the disk.
 
-        A line is one write, and with O_APPEND those of two processes do not mix. A write that a full disk
-        cut short leaves half a line behind; the next one therefore starts with a line feed of its own
-        (and now and then without need, when the other process is just writing: readers skip empty lines).
+        A write that a full disk cut short leaves half a line behind; the next one therefore starts with a
+        line feed of its own.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        handle = os.open(self.path, flags, 0o600)
+        handle, locked = self._open()
         try:
-            size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            data = (b"\n" if torn else b"") + line + b"\n"
-            if os.write(handle, data) != len(data):
-                raise OSError("the disk is full")
-            os.fsync(handle)
+            if locked and 0 < os.fstat(handle).st_size > self._most - len(line):
+                kept = _newest(self._keep(_whole(self.before) + _whole(self.path)), self._most // 2)
+                os.rename(self.path, self.before)
+                full = handle
+                handle, _ = self._open()
+                os.close(full)  # Those who wait for it find another file at its path.
+                line = kept + line
+            self._write(handle, line)
         finally:
             os.close(handle)
 
+    def _open(self) -> tuple[int, bool]:
+        """The file that is at the path now, and whether nobody else writes to it."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        while True:
+            handle = os.open(self.path, flags, 0o600)
+            locked = False
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                locked = True
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), os.lstat(self.path)):
+                    return handle, locked
+            os.close(handle)
+
+    @staticmethod
+    def _write(handle: int, line: bytes) -> None:
+        size = os.fstat(handle).st_size
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        data = (b"\n" if torn else b"") + line + b"\n"
+        if os.write(handle, data) != len(data):
+            raise OSError("the disk is full")
+        os.fsync(handle)
+
     def read_new(self) -> bytes:
-        """Whole lines since the last call; from the start again if the file was replaced or cut."""
+        """Whole lines since the last call; both files from their start if another was begun or put here."""
         try:
-            handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return b""
-        try:
-            found = os.fstat(handle)
-            if found.st_ino != self._inode or found.st_size < self._read:
-                self._inode, self._read = found.st_ino, 0
-            with os.fdopen(os.dup(handle), "rb") as file:
-                file.seek(self._read)
+            with self.path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                known = (found.st_ino, file.read(_HEAD_BYTES).partition(b"\n")[0])
+                same = known == self._known and found.st_size >= self._read
+                file.seek(self._read if same else 0)
                 data = file.read()
         except OSError:
             return b""
-        finally:
-            os.close(handle)
         whole = data[: data.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return whole
+        self._read = len(whole) + (self._read if same else 0)
+        self._known = known
+        return whole if same else _whole(self.before) + whole
 
 
 class JournalPlace:
@@ -126,7 +162,21 @@ class JournalPlace:
         return b""
 
 
-def default_places(state: Path, runtime: Path | None) -> tuple[Place, ...]:
+def default_places(state: Path, runtime: Path | None, keep: Keep) -> tuple[Place, ...]:
     """State directory, runtime directory, system log."""
-    files = [FilePlace(home / "audit.jsonl") for home in (state, runtime) if home is not None]
+    files = [FilePlace(home / "audit.jsonl", keep) for home in (state, runtime) if home is not None]
     return (*files, JournalPlace())
+
+
+def _whole(path: Path) -> bytes:
+    """All whole lines of a file; none if it is not there."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return b""
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _newest(lines: bytes, most: int) -> bytes:
+    """The last whole lines that fit."""
+    return lines if len(lines) <= most else lines[-most:].partition(b"\n")[2]

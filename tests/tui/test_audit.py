@@ -18,7 +18,7 @@ from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Count, Outcome
 from clients.serving.plans import ScalePlan, Write
 from tui import audit
-from tui.audit import AuditLog, AuditUnavailable, Author
+from tui.audit import AuditLog, AuditUnavailable, Author, unfinished_lines
 from tui.audit_places import FilePlace, JournalPlace, Place
 
 KEY = WorkloadKey("c-1", "kthena", "llm", "ModelServing", "qwen-chat")
@@ -51,8 +51,12 @@ def ticket(result: Result = Result.ACCEPTED, generation: int | None = 7, at: flo
     return Ticket(KEY, result, at, generation=generation)
 
 
-def log_in(directory: Path, *more: Place) -> AuditLog:
-    return AuditLog((FilePlace(directory / "audit.jsonl"), *more), SystemClock())
+def file(path: Path, most: int = 1 << 20) -> FilePlace:
+    return FilePlace(path, unfinished_lines, most)
+
+
+def log_in(directory: Path, *more: Place, most: int = 1 << 20) -> AuditLog:
+    return AuditLog((file(directory / "audit.jsonl", most), *more), SystemClock())
 
 
 class BrokenPlace:
@@ -156,7 +160,7 @@ async def test_my_last_change_is_mine_and_was_applied(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_falls_back_and_says_so(tmp_path: Path) -> None:
-    fallback = FilePlace(tmp_path / "run" / "audit.jsonl")
+    fallback = file(tmp_path / "run" / "audit.jsonl")
     log = AuditLog((BrokenPlace(), fallback), SystemClock())
     await change(log, plan(), ticket())
     assert len(lines(fallback.path)) == 2
@@ -167,7 +171,7 @@ async def test_a_full_disk_falls_back_and_says_so(tmp_path: Path) -> None:
 async def test_the_problem_goes_away_with_its_cause(tmp_path: Path) -> None:
     blocked = tmp_path / "state"
     blocked.write_text("a file where a directory should be")
-    log = AuditLog((FilePlace(blocked / "audit.jsonl"), FilePlace(tmp_path / "run.jsonl")), SystemClock())
+    log = AuditLog((file(blocked / "audit.jsonl"), file(tmp_path / "run.jsonl")), SystemClock())
     await log.intend(plan(), OPS, 1.0)
     assert log.problem is not None
     blocked.unlink()
@@ -234,7 +238,7 @@ async def test_a_place_that_hangs_is_passed_over(tmp_path: Path, monkeypatch: py
             with open(tmp_path / "fifo", "wb") as pipe:  # Blocks until somebody reads.
                 pipe.write(line)
 
-    log = AuditLog((HangingPlace(), FilePlace(tmp_path / "audit.jsonl")), SystemClock())
+    log = AuditLog((HangingPlace(), file(tmp_path / "audit.jsonl")), SystemClock())
     await log.intend(plan(), OPS, 1.0)
     assert len(lines(tmp_path / "audit.jsonl")) == 1
     assert log.problem is not None
@@ -244,10 +248,10 @@ async def test_a_place_that_hangs_is_passed_over(tmp_path: Path, monkeypatch: py
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    place = FilePlace(path)
+    place = file(path)
     place.append(b'{"a":1}')
-    with path.open("ab") as file:
-        file.write(b'{"b":')
+    with path.open("ab") as torn:
+        torn.write(b'{"b":')
     place.append(b'{"c":3}')
     assert path.read_bytes() == b'{"a":1}\n{"b":\n{"c":3}\n'
     assert place.read_new().splitlines() == [b'{"a":1}', b'{"b":', b'{"c":3}']
@@ -263,22 +267,77 @@ async def test_lines_that_are_no_records_are_passed_over(tmp_path: Path) -> None
 
 
 def test_a_file_that_is_replaced_is_read_from_its_start(tmp_path: Path) -> None:
-    place = FilePlace(tmp_path / "audit.jsonl")
+    place = file(tmp_path / "audit.jsonl")
     place.append(b"one")
     assert place.read_new() == b"one\n"
-    place.path.rename(tmp_path / "audit.jsonl.1")
+    place.path.rename(tmp_path / "audit.jsonl.old")
     place.append(b"two")
     assert place.read_new() == b"two\n"
+
+
+def test_a_full_file_is_moved_aside_and_no_reader_misses_a_line(tmp_path: Path) -> None:
+    writer, reader = file(tmp_path / "audit.jsonl", 1000), file(tmp_path / "audit.jsonl", 1000)
+    said = [b"line %d" % number + b"." * 60 for number in range(100)]
+    seen: set[bytes] = set()
+    for number, line in enumerate(said):
+        writer.append(line)
+        if number % 5 == 0:
+            seen.update(reader.read_new().splitlines())
+        assert writer.path.stat().st_size <= 1000
+    seen.update(reader.read_new().splitlines())
+    assert seen == set(said)
+    assert reader.read_new() == b""
+    assert {path.name for path in tmp_path.iterdir()} == {"audit.jsonl", "audit.jsonl.1"}
+    assert said[-1] in writer.path.read_bytes()
+    assert said[0] not in writer.before.read_bytes()
+
+
+async def test_what_is_unfinished_outlives_every_file(tmp_path: Path) -> None:
+    log = log_in(tmp_path, most=8000)
+    waits = await change(log, plan(2, 4), ticket())
+    asks = (await log.intend(plan(4, 5), OPS, 1000.0)).id
+    for number in range(40):
+        ended = await change(log, plan(number, number + 1, uid="u-2"), ticket(generation=100 + number))
+        await log.ended(ended, 1100.0, Outcome.DONE)
+    assert all((tmp_path / name).stat().st_size <= 8000 for name in ("audit.jsonl", "audit.jsonl.1"))
+    later = log_in(tmp_path, most=8000)
+    assert [entry.intent.id for entry in later.unfinished("c-1")] == [waits, asks]
+    assert [entry.applied for entry in later.unfinished("c-1")] == [True, False]
+    await later.ended(waits, 1200.0, Outcome.DONE)
+    for number in range(40):
+        await change(later, plan(number, number + 1, uid="u-2"), ticket(Result.REFUSED, None))
+    assert [entry.intent.id for entry in log_in(tmp_path).unfinished("c-1")] == [asks]
+
+
+def test_a_file_of_nothing_but_unfinished_changes_stays_bounded(tmp_path: Path) -> None:
+    place = FilePlace(tmp_path / "audit.jsonl", lambda lines: lines, 1000)
+    for number in range(200):
+        place.append(b"line %d" % number + b"." * 60)
+    assert place.path.stat().st_size <= 1000
+    assert place.before.stat().st_size <= 1000
+
+
+def test_where_files_cannot_be_locked_it_goes_on_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(handle: int, how: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    place = file(tmp_path / "audit.jsonl", 100)
+    for _ in range(3):
+        place.append(b"x" * 60)
+    assert place.read_new() == (b"x" * 60 + b"\n") * 3
 
 
 def test_the_log_is_never_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic link"):
-        FilePlace(tmp_path / "audit.jsonl").append(b"{}")
+        file(tmp_path / "audit.jsonl").append(b"{}")
 
 
 def _append_many(path: Path, letter: bytes) -> None:
-    place = FilePlace(path)
+    place = file(path)
     for _ in range(60):
         place.append(letter * 4000)
 
@@ -292,6 +351,42 @@ def test_two_writers_at_once_do_not_mix(tmp_path: Path) -> None:
     for writer in writers:
         writer.join(20)
         assert writer.exitcode == 0
-    written = [line for line in path.read_bytes().splitlines() if line]
+    written = path.read_bytes().splitlines()
     assert sorted(set(written)) == [b"a" * 4000, b"b" * 4000]
     assert len(written) == 120
+
+
+def _kept(lines: bytes) -> bytes:
+    """Once each, as the audit log keeps what is unfinished."""
+    found = dict.fromkeys(line for line in lines.splitlines(keepends=True) if line.startswith(b"keep"))
+    return b"".join(found)
+
+
+def _append_numbered(path: Path, writer: int) -> None:
+    place = FilePlace(path, _kept, 4000)
+    for number in range(300):
+        word = b"keep" if number % 50 == 0 else b"done"
+        place.append(b"%s %d %d " % (word, writer, number) + b"." * 50)
+
+
+def test_two_writers_at_once_lose_nothing_when_files_are_full(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    fork = multiprocessing.get_context("fork")
+    writers = [fork.Process(target=_append_numbered, args=(path, number)) for number in (1, 2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    lines = file(path).read_new().splitlines()
+    assert {line.split(b".")[0] for line in lines if line.startswith(b"keep")} == {
+        b"keep %d %d " % (name, number) for name in (1, 2) for number in range(0, 300, 50)
+    }
+    assert all(line.endswith(b"." * 50) for line in lines), "no line is torn"
+    newest = {}
+    for name in (1, 2):
+        own = {int(line.split()[2]) for line in lines if line.startswith(b"done %d " % name)}
+        newest[name] = max(own, default=0)
+        between = range(min(own, default=0), newest[name] + 1)
+        assert own == {number for number in between if number % 50}, "nothing is missing between"
+    assert 299 in newest.values()

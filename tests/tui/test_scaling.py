@@ -21,7 +21,7 @@ from clients.serving.plans import ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceStatus
 from clients.serving.workload import RoleSpec, Workload
 from tui import scaling
-from tui.audit import AuditLog, Author
+from tui.audit import AuditLog, Author, unfinished_lines
 from tui.audit_places import FilePlace
 from tui.scaling import NotSent, Policy, Scaling
 from tui.settings import ContextMode
@@ -140,7 +140,7 @@ class Desk:
     def __init__(self, directory: Path, author: Author = OPS, **policy: Any) -> None:
         self.file = directory / "audit.jsonl"
         self.backend = ScriptedBackend(self.file)
-        self.audit = AuditLog((FilePlace(self.file),), SystemClock())
+        self.audit = AuditLog((FilePlace(self.file, unfinished_lines),), SystemClock())
         self.scaling = Scaling(self.backend, self.audit, author, Policy(**policy))
 
     async def plan(self, before: int, after: int) -> ScalePlan:
