@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pty_console import console
+from tests.support.pty_console import at_fleet, console
 from tests.tui.cli.conftest import Cluster
 
 
@@ -25,7 +25,7 @@ def test_a_fault_is_reported_without_what_the_program_knew(
     program = ("-P", "-m", "tests.support.broken_console", where)
     with console(tmp_path, "--kubeconfig", str(cluster.kubeconfig), program=program) as terminal:
         if where != "command":
-            terminal.wait("12 workloads")
+            terminal.wait(lambda: at_fleet(terminal))
             terminal.settled()
             terminal.send("M")
         assert terminal.ended() == 1

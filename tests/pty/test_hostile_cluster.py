@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from aiohttp import web
 
 from tests.support.hostile_cluster import HOSTILE, Hostile, hostile_cluster
 from tests.support.pty import ROOT, Terminal
-from tests.support.pty_console import console, dialog_open
+from tests.support.pty_console import at_fleet, console, dialog_open
 from tui.keys import CHANGE, KEYS, LOOK
 
 _WORKLOADS = 10
+"""In the cluster in trouble, and some more."""
 _LEADS_NOWHERE = {"S", "c", "u", "-"}
 """Keys that open nothing here: they sort, copy, undo nothing yet, or open what another key opens too."""
 _SEQUENCE = re.compile(
@@ -62,7 +64,7 @@ def running(hostile: tuple[Hostile, Path]) -> Iterator[Terminal]:
     """One console for all screens; what is sent from here on is no longer its start."""
     kubeconfig = hostile[1]
     with console(kubeconfig.parent, "--kubeconfig", str(kubeconfig)) as terminal:
-        terminal.wait("10 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         terminal.wait(lambda: columned(terminal))
         yield terminal
         go_home(terminal)
@@ -101,10 +103,11 @@ def columned(terminal: Terminal) -> bool:
             for word in ("KIND", "READY")
         )
         if kind is not None and ready is not None:
-            below = rows[head + 1 : head + 1 + _WORKLOADS]
-            return all(
-                "".join(found[kind : kind + 3]) == "MS "
-                and re.match(r"\d+/\d+ ", "".join(found[ready : ready + 7]))
+            below = list(takewhile(lambda found: "".join(found).strip(), rows[head + 1 :]))
+            return len(below) >= _WORKLOADS and all(
+                found[kind - 1] == found[ready - 1] == " "
+                and re.match(r"[A-Z][A-Za-z]+ ", "".join(found[kind:]))
+                and re.match(r"\d+/\d+ ", "".join(found[ready:]))
                 for found in below
             )
     return False
@@ -133,7 +136,7 @@ def said(words: str) -> Callable[[Terminal], bool]:
 
 def opened(terminal: Terminal) -> bool:
     """Whether the screen of a workload is there: it has left the fleet, and has no title of another."""
-    return terminal.find(" ready  ") and not any("KIND" in line for line in terminal.text())
+    return terminal.found(r"^ .*\d ready\b") and not any("KIND" in line for line in terminal.text())
 
 
 def choosing_a_pod(terminal: Terminal) -> bool:
@@ -166,8 +169,8 @@ _THERE: dict[str, tuple[tuple[str, Callable[[Terminal], bool]], ...]] = {
     for name, more in (
         ("workload", ()),
         ("why", (("w", titled("why")),)),
-        ("description", (("d", titled("describe")), ("", said("order rule")))),
-        ("object", (("y", titled("object")), ("", said("kind: ModelServing")))),
+        ("description", (("d", titled("describe")), ("", said("  uid  ")))),
+        ("object", (("y", titled("object")), ("", said("kind: ")))),
         ("events", (("e", titled("events")),)),
         ("menu", (("m", framed),)),
     )
@@ -210,7 +213,7 @@ def test_every_key_that_leads_somewhere_is_followed() -> None:
 def test_what_is_copied_goes_to_the_clipboard_as_data(hostile: tuple[Hostile, Path], tmp_path: Path) -> None:
     """The one OSC 52 is ours: its content is base64, and holds no control characters to be pasted."""
     with console(tmp_path, "--kubeconfig", str(hostile[1])) as terminal:
-        terminal.wait("10 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         for keys in ("", "j", "d"):
             terminal.send(keys)
             terminal.settled()
@@ -241,7 +244,7 @@ def test_what_a_server_answers_to_a_write_does_not_act(tmp_path: Path) -> None:
         hostile_cluster(tmp_path, ("",)) as (front, kubeconfig),
         console(tmp_path, "--kubeconfig", str(kubeconfig)) as terminal,
     ):
-        terminal.wait("10 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         terminal.settled(0.3)
         for refusal, shown in ((refused, "the server refuses"), (page, "502")):
             front.refusal = refusal

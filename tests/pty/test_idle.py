@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pty_console import console
+from tests.support.pty_console import at_fleet, console
 from tests.tui.cli.conftest import Cluster
 
 _LONGER_THAN_A_BLINK = 1.2
@@ -23,7 +23,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.mark.parametrize("keys", ["", ":", ":qwen", "/", "/qwen", "+"])
 def test_nothing_is_sent_while_nothing_happens(frozen: Cluster, tmp_path: Path, keys: str) -> None:
     with console(tmp_path, "--kubeconfig", str(frozen.kubeconfig)) as terminal:
-        terminal.wait("12 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         terminal.settled(0.3)
         before = terminal.text()
         if keys:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.hostile_cluster import Hostile, hostile_cluster
 from tests.support.pty import Terminal
-from tests.support.pty_console import confirm, console, dialog_open
+from tests.support.pty_console import at_fleet, confirm, console, dialog_open, go_to, selected
 from tests.tui.cli.conftest import Cluster, until
 from tui.exits import Exit
 
@@ -55,14 +55,10 @@ def taken(terminal: Terminal) -> bool:
     return "?1049" in terminal.screen.modes and "?25" not in terminal.screen.modes
 
 
-def selected(terminal: Terminal, name: str) -> bool:
-    return any("▸" in line and name in line for line in terminal.text())
-
-
 @pytest.mark.parametrize("how", ["ctrl-z", "SIGTSTP"])
 def test_suspended_and_back(cluster: Cluster, tmp_path: Path, how: str) -> None:
     with console(tmp_path, "--kubeconfig", str(cluster.kubeconfig)) as terminal:
-        terminal.wait("12 workloads")
+        go_to(terminal, "default/llama-guide")
         if how == "ctrl-z":
             terminal.send("\x1a")
         else:
@@ -71,16 +67,15 @@ def test_suspended_and_back(cluster: Cluster, tmp_path: Path, how: str) -> None:
         terminal.wait(lambda: not taken(terminal))
         terminal.screen.feed(b"\x1b[2J$ what the shell says\r\n")
         terminal.signal(signal.SIGCONT)
-        terminal.wait(lambda: taken(terminal) and selected(terminal, "default/deepseek-r1"))
-        terminal.wait("12 workloads")
-        assert not terminal.find("what the shell says")
-        terminal.send("j")
+        terminal.wait(lambda: taken(terminal) and at_fleet(terminal))
         terminal.wait(lambda: selected(terminal, "default/llama-guide"))
+        assert not terminal.find("what the shell says")
+        go_to(terminal, "default/qwen-coder")
 
 
 def test_the_terminal_is_given_back_when_it_is_told_to_end(cluster: Cluster, tmp_path: Path) -> None:
     with console(tmp_path, "--kubeconfig", str(cluster.kubeconfig)) as terminal:
-        terminal.wait("12 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         terminal.signal(signal.SIGTERM)
         assert terminal.ended() == Exit.INTERRUPTED
         terminal.wait(lambda: terminal.screen.modes <= _SHELLS_OWN)
@@ -88,7 +83,7 @@ def test_the_terminal_is_given_back_when_it_is_told_to_end(cluster: Cluster, tmp
 
 def test_a_line_that_is_cut_ends_it_as_a_hang_up_does(cluster: Cluster, tmp_path: Path) -> None:
     with console(tmp_path, "--kubeconfig", str(cluster.kubeconfig)) as terminal:
-        terminal.wait("12 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         terminal.hang_up()
         assert terminal.process.wait(30) == Exit.INTERRUPTED
 
@@ -99,7 +94,7 @@ def test_its_screen_is_on_the_terminal_wherever_its_errors_go(cluster: Cluster, 
     words = ("-P", "-m", "tui", "--kubeconfig", str(cluster.kubeconfig))
     shell = ("/bin/sh", "-c", 'exec "$@" 2>"$0"', str(errors))
     with Terminal([*shell, sys.executable, *words], env={"HOME": str(tmp_path)}) as terminal:
-        terminal.wait("12 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         terminal.send("q")
         assert terminal.ended() == 0
         terminal.wait(lambda: terminal.screen.modes <= _SHELLS_OWN)
@@ -111,8 +106,7 @@ def test_a_terminal_that_stopped_reading_shows_what_is_true_afterwards(
 ) -> None:
     before = cluster.replicas("qwen-coder")
     with console(tmp_path, "--kubeconfig", str(cluster.kubeconfig)) as terminal:
-        terminal.wait("12 workloads")
-        terminal.settled(0.3)
+        go_to(terminal, "default/llama-guide")
         terminal.stop_reading()
         cluster.set_replicas("qwen-coder", before + 1)
         terminal.send("j")
@@ -123,7 +117,7 @@ def test_a_terminal_that_stopped_reading_shows_what_is_true_afterwards(
 
         until(ready, "the new group", 60.0)
         terminal.go_on_reading()
-        terminal.wait(lambda: selected(terminal, "default/llama-guide"))
+        terminal.wait(lambda: not selected(terminal, "default/llama-guide"))
 
         def row() -> str:
             return next((line for line in terminal.text() if "qwen-coder" in line), "")
@@ -137,9 +131,7 @@ def test_resized_while_it_scales(cluster: Cluster, tmp_path: Path) -> None:
     """Each size shows what goes on, and the end is seen in the last one."""
     before = cluster.replicas("llama-guide")
     with console(tmp_path, "--kubeconfig", str(cluster.kubeconfig)) as terminal:
-        terminal.wait("12 workloads")
-        terminal.send("j")
-        terminal.wait(lambda: selected(terminal, "default/llama-guide"))
+        go_to(terminal, "default/llama-guide")
         terminal.send("\r")
         terminal.wait(f"{before}/{before}")
         terminal.send("+")
@@ -157,12 +149,12 @@ def test_resized_while_it_scales(cluster: Cluster, tmp_path: Path) -> None:
 def test_after_resizes_it_shows_what_a_repaint_draws(slow: tuple[Hostile, Path], tmp_path: Path) -> None:
     """On a frozen cluster, where nothing else changes what is shown."""
     with console(tmp_path / "home", "--kubeconfig", str(slow[1])) as terminal:
-        terminal.wait("10 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         for columns, lines in ((80, 24), (150, 50), (79, 20), (120, 36)):
             terminal.resize(columns, lines)
             terminal.settled(0.5)
         with_diffs = terminal.text()
-        assert "workloads" in "\n".join(with_diffs)
+        assert at_fleet(terminal)
         terminal.signal(signal.SIGSTOP)
         terminal.wait(lambda: state(terminal.process.pid) == "T")
         terminal.screen.feed(b"\x1b[2J")
@@ -174,7 +166,7 @@ def test_a_hang_up_after_the_write_is_taken_up_at_the_next_start(cluster: Cluste
     before = cluster.replicas("deepseek-r1")
     words = ("--kubeconfig", str(cluster.kubeconfig))
     with console(tmp_path, *words) as terminal:
-        terminal.wait("12 workloads")
+        go_to(terminal, "default/deepseek-r1")
         terminal.send("+")
         confirm(terminal)
         until(lambda: types(tmp_path)[-1:] == ["sent"], "the answer in the log")
@@ -198,7 +190,7 @@ def test_a_hang_up_between_intent_and_answer(slow: tuple[Hostile, Path], tmp_pat
     home = tmp_path / "home"
     front.answer_writes.clear()
     with console(home, "--kubeconfig", str(kubeconfig)) as terminal:
-        terminal.wait("10 workloads")
+        terminal.wait(lambda: at_fleet(terminal))
         terminal.send("+")
         confirm(terminal, sent=lambda: bool(front.writes))
         assert types(home) == ["intent"]

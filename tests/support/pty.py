@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -98,6 +99,10 @@ class Terminal:
     def find(self, words: str) -> bool:
         """Whether the words are on the screen."""
         return any(words in line for line in self.text())
+
+    def found(self, pattern: str) -> bool:
+        """Whether a line on the screen matches."""
+        return any(re.search(pattern, line) for line in self.text())
 
     def wait(self, condition: Callable[[], bool] | str, deadline: float = 30.0) -> None:
         """Until the words are on the screen or the condition holds; fails with what is there instead."""

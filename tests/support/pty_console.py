@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.pty import Terminal
 
-__all__ = ["DIALOG", "confirm", "console", "dialog_open", "watched"]
+__all__ = ["DIALOG", "at_fleet", "confirm", "console", "dialog_open", "go_to", "selected", "watched"]
 
 DIALOG = "- Scale "
 """In the frame of the scale dialog, whatever it scales."""
@@ -30,6 +30,31 @@ def console(
     """``servegrid words…`` with a home of its own. Use it as a context manager."""
     environ = {"HOME": str(home), **(env or {})}
     return Terminal([sys.executable, *program, *words], columns, lines, env=environ)
+
+
+def at_fleet(terminal: Terminal) -> bool:
+    """Whether the fleet is on the screen, with workloads in it."""
+    heads, counted = (terminal.found(words) for words in (r"NAME .*READY", r"[1-9]\d* workloads"))
+    return heads and counted
+
+
+def selected(terminal: Terminal, name: str) -> bool:
+    """Whether the cursor is on the row of the fleet that holds the name."""
+    return terminal.found(rf"^ ?▸ ?\S*{re.escape(name)}")
+
+
+def go_to(terminal: Terminal, name: str) -> None:
+    """Down the fleet, row by row, until the cursor is on the row of the name."""
+    terminal.wait(lambda: at_fleet(terminal) and terminal.find(name))
+    while not selected(terminal, name):
+        before = cursor_line(terminal)
+        terminal.send("j")
+        terminal.wait(lambda before=before: cursor_line(terminal) != before)  # type: ignore[misc]
+
+
+def cursor_line(terminal: Terminal) -> str:
+    """The name in the row under the cursor."""
+    return next((line.split()[1] for line in terminal.text() if re.match(r" ?▸ \S", line)), "")
 
 
 def dialog_open(terminal: Terminal) -> bool:
