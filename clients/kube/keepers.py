@@ -20,8 +20,8 @@ from clients.kube.controller_rows import (
 )
 from clients.kube.driver_index import DriverIndex, Place
 from clients.kube.exposing import exposing
+from clients.kube.group_sums import NO_PODS, exposure
 from clients.kube.kept_workload import asked_of, deployments, ref_of, workload_of
-from clients.kube.kthena_workload import NO_PODS, exposure
 from clients.kube.members import Members
 from clients.kube.membership import Member
 from clients.kube.ownership import Ownership

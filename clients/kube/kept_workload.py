@@ -11,10 +11,10 @@ from clients.kube.controller_rows import (
     KeeperRow,
     LeaderWorkerSetRow,
 )
-from clients.kube.kthena_reasons import worst
-from clients.kube.kthena_workload import phase_and_cause, worst_of
+from clients.kube.group_sums import phase_and_cause, worst_of
 from clients.kube.members import Seen
 from clients.kube.membership import Asked
+from clients.kube.pod_reasons import worst
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import Cause, Phase, Trouble
 from clients.serving.workload import Capabilities, Workload

@@ -5,8 +5,6 @@ from __future__ import annotations
 from clients.kube.kthena_group_state import group_state, is_deleting
 from clients.kube.kthena_names import pod_name
 from clients.kube.kthena_parts import GroupContext, GroupNode
-from clients.kube.kthena_pods import STEPS
-from clients.kube.kthena_reasons import worst
 from clients.kube.kthena_replicas import (
     ReplicaNode,
     known_progress,
@@ -15,6 +13,8 @@ from clients.kube.kthena_replicas import (
     survey,
 )
 from clients.kube.kthena_roles import derive_roles, derive_roles_again
+from clients.kube.pod_look import STEPS
+from clients.kube.pod_reasons import worst
 from clients.serving.phase import Cause, ControllerState, Phase, Trouble
 from clients.serving.workload import Group, Role, RoleReplica
 

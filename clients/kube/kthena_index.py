@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from clients.kube.group_sums import exposure, phase_and_cause, worst_of
 from clients.kube.kthena_groups import derive_group, queued_group
 from clients.kube.kthena_names import group_name
 from clients.kube.kthena_order import resolve_partition
 from clients.kube.kthena_ordinals import MOST_QUEUED, free_ordinals
 from clients.kube.kthena_parts import GroupContext, GroupNode
-from clients.kube.kthena_reasons import Hints
 from clients.kube.kthena_replicas import queued_replica
 from clients.kube.kthena_rows import ServingRows
 from clients.kube.kthena_silence import behind_since, silence
-from clients.kube.kthena_workload import (
-    CAPABILITIES,
-    exposure,
-    owner_of,
-    phase_and_cause,
-    role_specs,
-    worst_of,
-)
+from clients.kube.kthena_workload import CAPABILITIES, owner_of, role_specs
+from clients.kube.pod_reasons import Hints
 from clients.kube.rows import EventRow, ModelServingRow, PodGroupRow, PodRow, RoleRow
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import ControllerState

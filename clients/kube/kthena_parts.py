@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from clients.kube.kthena_reasons import Hints
 from clients.kube.kthena_replicas import ReplicaNode
+from clients.kube.pod_reasons import Hints
 from clients.kube.rows import PodGroupRow, RoleRow
 from clients.serving.workload import Group
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from clients.kube.kthena_pods import STEPS, UNSEEN, PodFacts, look_at
-from clients.kube.kthena_reasons import Hints, worst
+from clients.kube.pod_look import STEPS, UNSEEN, PodFacts, look_at
+from clients.kube.pod_reasons import Hints, worst
 from clients.kube.rows import PodRow, RoleRow
 from clients.serving.phase import Cause, ControllerState, Phase, Stage, Trouble, TroubleKind
 from clients.serving.workload import PodView, RoleReplica

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from clients.kube.kthena_pods import STEPS, is_error, look_at
-from clients.kube.kthena_reasons import Hints, worst
 from clients.kube.membership import Asked, Member
+from clients.kube.pod_look import STEPS, is_error, look_at
+from clients.kube.pod_reasons import Hints, worst
 from clients.kube.rows import PodRow
 from clients.serving.phase import Cause, Phase, Stage, Trouble
 from clients.serving.workload import Group, PodView, Role, RoleReplica, RoleSpec

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from clients.kube.kthena_reasons import Hints
 from clients.kube.member_groups import Node, arrival, first_cause, make, queued
 from clients.kube.membership import Asked, Member
+from clients.kube.pod_reasons import Hints
 from clients.kube.rows import EventRow, PodRow
 from clients.serving.phase import Cause, Phase
 from clients.serving.workload import Group, Role

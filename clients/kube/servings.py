@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from clients.kube.driver_index import DriverIndex, Place
 from clients.kube.exposing import exposing
+from clients.kube.group_sums import NO_PODS
 from clients.kube.kthena import MODEL_SERVINGS, ServingIndex, derive
 from clients.kube.kthena_order import Fill, rule_for
-from clients.kube.kthena_workload import NO_PODS, owner_of, role_specs
+from clients.kube.kthena_workload import owner_of, role_specs
 from clients.kube.rows import (
     EndpointSliceRow,
     EventRow,

@@ -17,7 +17,7 @@ from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.scenarios.catalogue import SCENARIOS
 from clients.kube import hpa, keda, kthena, kthena_policy, shared_watches
 from clients.kube.kthena_order import RULES, Fill, Victims
-from clients.kube.kthena_reasons import _CREATE, _IMAGE
+from clients.kube.pod_reasons import _CREATE, _IMAGE
 from clients.kube.resources import ResourceSpec
 from clients.serving.sources import SourceState
 from tests.conformance.deviations import DEVIATIONS
@@ -172,7 +172,7 @@ def test_every_guard_column_order_and_filter_word_is_told() -> None:
 
 def test_every_reason_of_trouble_is_told() -> None:
     text = page("truth.md")
-    parts = ("kthena_reasons.py", "kthena_replicas.py", "world.py")
+    parts = ("pod_reasons.py", "kthena_replicas.py", "world.py")
     said: set[str] = set()
     for part in parts:
         source = (ROOT / "clients" / "kube" / part).read_text()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clients.kube import decode
-from clients.kube.kthena_scheduling import gang_sentence, unschedulable_sentence
+from clients.kube.pod_scheduling import gang_sentence, unschedulable_sentence
 from clients.serving.phase import Phase, Trouble, TroubleKind
 from tests.support import kthena_objects as objects
 from tests.support.kthena_field import Field

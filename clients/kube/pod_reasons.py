@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from clients.kube.kthena_scheduling import gang_sentence, unschedulable_sentence
+from clients.kube.pod_scheduling import gang_sentence, unschedulable_sentence
 from clients.kube.rows import ContainerRow, EventRow, PodGroupRow, PodRow
 from clients.serving.phase import Stage, Trouble, TroubleKind
 from clients.serving.workload import PodView

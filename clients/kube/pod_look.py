@@ -1,4 +1,4 @@
-"""One pod of a ModelServing: how far it has come, whether Kthena counts it as ready or as failed."""
+"""One pod: how far it has come, whether it is ready, and whether it has failed by Kthena's rule."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from math import inf
 
 from msgspec import Struct
 
-from clients.kube.kthena_reasons import Hints, pod_trouble, turned_after_start
+from clients.kube.pod_reasons import Hints, pod_trouble, turned_after_start
 from clients.kube.rows import ContainerRow, PodRow
 from clients.serving.phase import Stage
 from clients.serving.workload import PodView
