@@ -15,7 +15,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from clients.clock import Clock
-from clients.serving.backend import GpuTotals
+from clients.serving.backend import GpuTotals, NotShown
 from clients.serving.differences import differences
 from clients.serving.eta import Durations
 from clients.serving.events import Event, EventKind
@@ -40,6 +40,7 @@ class FleetView(Struct, frozen=True):
     totals: GpuTotals | None = None
     events: tuple[Event, ...] = ()
     """Newest last, bounded."""
+    not_shown: NotShown = NotShown()
 
 
 class FleetDelta(Struct, frozen=True):
@@ -66,6 +67,7 @@ class Fleet:
         """Cluster time at which each cluster was first seen whole: what is made later is new."""
         self._sources: dict[str, tuple[SourceStatus, ...]] = {}
         self._totals: dict[str, GpuTotals] = {}
+        self._not_shown: dict[str, NotShown] = {}
         self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
         self._lock = threading.Lock()
         self._view = FleetView(version=0, workloads=MappingProxyType({}))
@@ -198,6 +200,12 @@ class Fleet:
             self._totals[cluster] = totals
             self._show(sources=True)
 
+    def not_shown(self, cluster: str, objects: NotShown) -> None:
+        """What of a cluster is read and is no workload here."""
+        if self._not_shown.get(cluster, NotShown()) != objects:
+            self._not_shown[cluster] = objects
+            self._show(sources=True)
+
     def tick(self) -> None:
         """Lets time pass for running operations: they may time out though nothing changes."""
         running = {
@@ -209,7 +217,7 @@ class Fleet:
     def forget(self) -> None:
         """Empties the store: another context is coming."""
         self._workloads = {}
-        self._sources, self._totals = {}, {}
+        self._sources, self._totals, self._not_shown = {}, {}, {}
         self._finished, self._resumed = {}, {}
         self._since = {}
         with self._lock:
@@ -275,6 +283,7 @@ class Fleet:
             sources=tuple(status for statuses in self._sources.values() for status in statuses),
             totals=_sum(self._totals.values()),
             events=tuple(self._events) if events else self._view.events,
+            not_shown=sum(self._not_shown.values(), NotShown()),
         )
         with self._lock:
             self._view = view

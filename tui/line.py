@@ -55,6 +55,7 @@ class Line:
             clock=clock,
             namespaces=namespaces,
             order=start.settings.kthena_order,
+            all_workloads=start.settings.show == "all",
             prices=dict(start.settings.prices),
             durations=learned.durations,
             asker=Asker(config.context, start.connect.as_user, start.connect.as_groups),

@@ -28,6 +28,7 @@ __all__ = [
     "KthenaSettings",
     "Settings",
     "SettingsError",
+    "Shown",
     "default_path",
     "load",
     "parse",
@@ -37,6 +38,7 @@ SETTINGS_VERSION = 1
 
 Glyphs = Literal["narrow", "ascii", "emoji"]
 ConfirmScaleIn = Literal["yes", "ok"]
+Shown = Literal["serving", "all"]
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>s|m|h)?")
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -91,6 +93,8 @@ class Settings(Struct, frozen=True):
     """Seconds after which a scale operation that is not done is called timed out."""
     contexts: tuple[ContextRule, ...] = ()
     kthena: KthenaSettings = KthenaSettings()
+    show: Shown = "serving"
+    """Which Deployments and StatefulSets are workloads: those that serve, as far as can be told, or all."""
     prices: tuple[tuple[str, Money], ...] = ()
     """(GPU model as the nodes' label names it, price per GPU and hour)."""
 
@@ -119,6 +123,10 @@ class _KthenaTable(Struct, forbid_unknown_fields=True):
     orders: dict[str, str] = {}
 
 
+class _WorkloadsTable(Struct, forbid_unknown_fields=True):
+    show: Shown = "serving"
+
+
 class _File(Struct, forbid_unknown_fields=True):
     """The file as it is written."""
 
@@ -129,6 +137,7 @@ class _File(Struct, forbid_unknown_fields=True):
     operation_timeout: int | float | str = 1800.0
     contexts: dict[str, _ContextTable] = {}
     kthena: _KthenaTable = msgspec.field(default_factory=_KthenaTable)
+    workloads: _WorkloadsTable = msgspec.field(default_factory=_WorkloadsTable)
     prices: dict[str, str] = {}
 
 
@@ -216,6 +225,7 @@ def _settings(file: _File, path: Path, lines: dict[tuple[str, ...], int]) -> Set
         operation_timeout=timeout,
         contexts=tuple(ContextRule(name, ContextMode(rule.mode)) for name, rule in file.contexts.items()),
         kthena=KthenaSettings(file.kthena.order, tuple(file.kthena.orders.items())),
+        show=file.workloads.show,
         prices=tuple(prices),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +13,10 @@ import msgspec
 from clients.clock import Clock, ClusterClock
 from clients.kube import decode, kthena, logs, workloads
 from clients.kube.access import Access
+from clients.kube.autoscalers import Autoscalers
+from clients.kube.autoscaling import autoscaling
 from clients.kube.config import ClusterConfig
+from clients.kube.cronhpa import read_zone
 from clients.kube.discovery import kthena_schema
 from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.heartbeat import Heartbeat, Pulse
@@ -27,7 +31,8 @@ from clients.kube.session import Session
 from clients.kube.shared_watches import NODES, PODS
 from clients.kube.world import World
 from clients.kube.writes import Writes
-from clients.serving.backend import Sink, Ticket
+from clients.serving.autoscaling import Autoscaling
+from clients.serving.backend import NotShown, Sink, Ticket
 from clients.serving.chain import Chains
 from clients.serving.changes import Change
 from clients.serving.eta import Durations
@@ -43,6 +48,8 @@ _TICK = 0.05
 _LISTS_AT_ONCE = 2
 """First lists at a time: a server counts each as several requests."""
 _ASK_AGAIN = 2.0
+_READ_ZONE = 300.0
+"""Seconds between two looks at the time zone of the CronHPA controller."""
 _NEEDED = (kthena.MODEL_SERVINGS.source, PODS.source)
 """Without these there is nothing true to show."""
 _TOLD = (SourceState.DENIED, SourceState.ABSENT, SourceState.LOGIN)
@@ -63,6 +70,7 @@ class KubeBackend:
         durations: Durations,
         asker: Asker,
         timing: Timing | None,
+        all_workloads: bool,
     ) -> None:
         self._session = session
         self._clock = clock
@@ -83,7 +91,9 @@ class KubeBackend:
             durations=durations,
             asker=asker,
         )
-        self._world = World(session.cluster, order=self.version_of, shown=workloads.serves)
+        self._shows = partial(workloads.shows, everything=all_workloads)
+        self._world = World(session.cluster, order=self.version_of, shown=self._shows)
+        self._scalers = Autoscalers(session, self._world)
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._intakes: dict[str, Intake[Any]] = {}
         self._pulse: Pulse | None = None
@@ -101,11 +111,13 @@ class KubeBackend:
         durations: Durations | None = None,
         asker: Asker | None = None,
         timing: Timing | None = None,
+        all_workloads: bool = False,
     ) -> KubeBackend:
         """Prepares the connection; the server is asked nothing yet, so it succeeds while that is down.
 
         ``order(namespace, name)`` is the user's word on a ModelServing's order rule, ``durations`` what was
         learned of start and stop times, ``asker`` how kubectl would have to be called to be this user.
+        ``all_workloads`` shows every Deployment and StatefulSet, not only those that serve.
         Raises KubeError for a configuration that cannot work.
         """
         session = await Session.open(config, clock)
@@ -118,6 +130,7 @@ class KubeBackend:
             durations=durations or Durations(),
             asker=asker or Asker(context=config.context),
             timing=timing,
+            all_workloads=all_workloads,
         )
 
     # -- what it is
@@ -188,9 +201,12 @@ class KubeBackend:
                 return
 
     def _start_streams(self, tasks: list[asyncio.Task[None]]) -> None:
-        self._world = World(self._session.cluster, order=self.version_of, shown=workloads.serves)
+        self._world = World(self._session.cluster, order=self.version_of, shown=self._shows)
+        self._scalers = Autoscalers(self._session, self._world)
+        tasks.append(asyncio.create_task(self._scalers.looks.run(), name="looks"))
+        tasks.append(asyncio.create_task(self._tell_zone(), name="zone"))
         gate = asyncio.Semaphore(_LISTS_AT_ONCE)
-        for stream in streams(self._world):
+        for stream in streams(self._world, self._scalers):
             intake: Intake[Any] = Intake(stream.put, stream.drop, self._touched.set)
             reflector: Reflector[Any] = Reflector(
                 self._session,
@@ -229,6 +245,15 @@ class KubeBackend:
                 self._touched.set()
             await asyncio.sleep(_ASK_AGAIN if found is None else 15 * _ASK_AGAIN)
 
+    async def _tell_zone(self) -> None:
+        """Finds out in which time zone CronHPAs run, once there are any."""
+        while True:
+            known = self._scalers.any_cron
+            if known:
+                self._scalers.in_zone(await read_zone(self._session))
+                self._touched.set()
+            await asyncio.sleep(_READ_ZONE if known else _ASK_AGAIN)
+
     def _on_pulse(self, pulse: Pulse) -> None:
         """Every unanswered question counts against the streams that are older than it.
 
@@ -253,13 +278,18 @@ class KubeBackend:
             sources = self.sources
             now = self.clock.now()
             if self._ready():
+                self._scalers.fire()
                 for passing in self._world.passed():
                     sink.publish({passing.key: passing}, ())
                 if self._world.due(now):
                     changed, gone = self._world.derive(now)
                     if changed or gone:
                         sink.publish(changed, gone)
+                moves = self._scalers.events(self._clock.now())
+                if moves:
+                    sink.events(moves)
                 sink.totals(self.cluster, self._world.ledger.totals())
+                sink.not_shown(self.cluster, NotShown(self._world.hidden))
             if sources != told:  # After what they brought: until then nothing of theirs is news.
                 told = sources
                 sink.sources(self._session.context, sources)
@@ -334,6 +364,12 @@ class KubeBackend:
         return self._world.keepers.reread(ticket.key, decoder_of(SPECS[ticket.key.kind])(raw))
 
     # -- looking closer
+
+    async def autoscaling(self, workload: Workload) -> Autoscaling:
+        """What drives the workload and what that decides; metrics are read while somebody asks."""
+        return await autoscaling(
+            workload, self._scalers, self._world.ledger, self.sources, self.clock, self._clock.now()
+        )
 
     async def object(self, key: WorkloadKey, *, managed_fields: bool = False) -> dict[str, Any]:
         """The whole object as the server has it now; raises KubeError."""

@@ -27,7 +27,7 @@ __all__ = [
     "asked",
     "key",
     "member",
-    "serves",
+    "shows",
     "trouble",
 ]
 
@@ -50,12 +50,15 @@ def key(cluster: str, row: ControllerRow) -> WorkloadKey:
     return WorkloadKey(cluster, SYSTEM, row.namespace, row.kind, row.name)
 
 
-def serves(row: ControllerRow) -> bool:
-    """Whether it runs inference, as far as can be told: GPUs, a known engine, or a label that says so."""
+def shows(row: ControllerRow, *, everything: bool) -> bool:
+    """Whether it is a row of the fleet: by its label, else if it runs inference by all signs.
+
+    The signs are GPUs that its pods ask for and a known engine. ``everything``: whatever it runs.
+    """
     label = row.labels.get(SHOW_LABEL)
     if label is not None:
         return label != "false"
-    return row.template.gpus > 0 or row.template.engine is not None
+    return everything or row.template.gpus > 0 or row.template.engine is not None
 
 
 def asked(row: ControllerRow) -> Asked:

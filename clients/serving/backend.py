@@ -16,7 +16,7 @@ from clients.serving.plans import ScalePlan
 from clients.serving.sources import SourceStatus
 from clients.serving.workload import Workload
 
-__all__ = ["Backend", "GpuTotals", "Result", "Sink", "Ticket"]
+__all__ = ["Backend", "GpuTotals", "NotShown", "Result", "Sink", "Ticket"]
 
 
 class GpuTotals(Struct, frozen=True):
@@ -27,6 +27,27 @@ class GpuTotals(Struct, frozen=True):
     free: int | None
     unschedulable: int | None = None
     """Free ones on nodes that are cordoned or not ready; not counted in ``free``."""
+
+
+class NotShown(Struct, frozen=True):
+    """Objects that could be workloads and are not shown, for nothing says that they serve."""
+
+    counts: tuple[tuple[str, int], ...] = ()
+    """(kind, how many), by kind."""
+
+    def __add__(self, other: NotShown) -> NotShown:
+        counts = dict(self.counts)
+        for kind, count in other.counts:
+            counts[kind] = counts.get(kind, 0) + count
+        return NotShown(tuple(sorted(counts.items())))
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+    def __str__(self) -> str:
+        """``31 Deployments and 1 StatefulSet not shown``."""
+        parts = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in self.counts]
+        return f"{' and '.join(parts)} not shown" if parts else ""
 
 
 class Result(StrEnum):
@@ -75,6 +96,10 @@ class Sink(Protocol):
 
     def totals(self, cluster: str, totals: GpuTotals) -> None:
         """GPUs of a cluster."""
+        ...
+
+    def not_shown(self, cluster: str, objects: NotShown) -> None:
+        """What of a cluster is read and is no row of the fleet."""
         ...
 
 

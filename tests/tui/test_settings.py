@@ -28,6 +28,9 @@ order = "v1.0"
 [kthena.orders]
 "llm/qwen-*" = "head"
 
+[workloads]
+show = "all"
+
 [prices]
 "NVIDIA-H100-80GB-HBM3" = "2.50 EUR"
 """
@@ -46,6 +49,7 @@ def test_every_section_is_read() -> None:
     assert settings.confirm_scale_in == "ok"
     assert settings.operation_timeout == 2700.0
     assert settings.prices == (("NVIDIA-H100-80GB-HBM3", Money("2.50", "EUR")),)
+    assert settings.show == "all"
     assert settings.kthena_order("llm", "qwen-chat") == "head"
     assert settings.kthena_order("other", "qwen-chat") == "v1.0"
 

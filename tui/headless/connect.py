@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from clients.clock import Clock, SystemClock
 from clients.kube.config import load
 from clients.kube.errors import ErrorKind, KubeError
-from clients.serving.backend import GpuTotals
+from clients.serving.backend import GpuTotals, NotShown
 from clients.serving.events import Event
 from clients.serving.keys import WorkloadKey
 from clients.serving.sources import SourceState, SourceStatus
@@ -65,6 +65,11 @@ class WakingSink:
     def totals(self, cluster: str, totals: GpuTotals) -> None:
         """GPUs of a cluster."""
         self._fleet.totals(cluster, totals)
+        self.arrived.set()
+
+    def not_shown(self, cluster: str, objects: NotShown) -> None:
+        """What of a cluster is no row."""
+        self._fleet.not_shown(cluster, objects)
         self.arrived.set()
 
 

@@ -42,7 +42,10 @@ def _shown(connection: Connection, name: str | None, whole: bool) -> list[Worklo
 
 
 def _json(connection: Connection, shown: list[Workload]) -> str:
-    return escaped_json(snapshot(shown, connection.sources, connection.backend.clock, connection.remaining))
+    view = connection.fleet.view()
+    return escaped_json(
+        snapshot(shown, connection.sources, connection.backend.clock, connection.remaining, view.not_shown)
+    )
 
 
 def _table(connection: Connection, shown: list[Workload], width: int | None, *, detailed: bool) -> list[str]:
@@ -51,5 +54,6 @@ def _table(connection: Connection, shown: list[Workload], width: int | None, *, 
         for workload in shown:
             lines += ["", *group_table(workload, width)]
         return lines
-    totals = totals_line(connection.fleet.view().totals)
-    return lines if totals is None else [*lines, "", totals]
+    view = connection.fleet.view()
+    last = [line for line in (totals_line(view.totals), str(view.not_shown)) if line]
+    return [*lines, "", *last] if last else lines

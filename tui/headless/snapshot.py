@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from clients.clock import Clock
+from clients.serving.backend import NotShown
 from clients.serving.operation import Operation
 from clients.serving.phase import Trouble
 from clients.serving.sources import SourceStatus
@@ -125,6 +126,8 @@ class Snapshot(Struct):
     observed_at: datetime
     sources: list[SourceJson]
     workloads: list[WorkloadJson]
+    not_shown: dict[str, int]
+    """Objects by kind that were read and are no workload here."""
 
 
 def snapshot(
@@ -132,6 +135,7 @@ def snapshot(
     sources: Iterable[SourceStatus],
     clock: Clock,
     remaining: Remaining,
+    not_shown: NotShown,
 ) -> Snapshot:
     """The values as JSON shapes. ``clock.now()`` is cluster time."""
     return Snapshot(
@@ -139,6 +143,7 @@ def snapshot(
         moment(clock.now()),
         [_source(source, clock.monotonic()) for source in sources],
         [workload_json(workload, remaining) for workload in workloads],
+        dict(not_shown.counts),
     )
 
 

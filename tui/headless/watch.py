@@ -47,9 +47,8 @@ async def plain_console(start: Start, output: Output) -> Exit:
         connection.missed()
         view = connection.fleet.view()
         shown = sorted(view.workloads.values(), key=lambda workload: workload.key)
-        totals = totals_line(view.totals)
-        lines = fleet_table(shown, connection.remaining, output.width)
-        output.lines([*lines, *([totals] if totals else []), ""])
+        last = [line for line in (totals_line(view.totals), str(view.not_shown)) if line]
+        output.lines([*fleet_table(shown, connection.remaining, output.width), *last, ""])
         _say_where(connection, output, None)
         await _follow(connection, output, "text", None)
 

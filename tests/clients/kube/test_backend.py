@@ -14,7 +14,7 @@ from clients.embedded.api import make_app, serve
 from clients.embedded.apiserver.access import Identity
 from clients.kube.backend import KubeBackend
 from clients.kube.errors import KubeError
-from clients.serving.backend import GpuTotals, Result
+from clients.serving.backend import GpuTotals, NotShown, Result
 from clients.serving.changes import ReplicasChange
 from clients.serving.events import Event
 from clients.serving.guards import Guard, Level
@@ -42,6 +42,7 @@ class Seen:
         self.workloads: dict[WorkloadKey, Workload] = {}
         self.statuses: dict[str, SourceStatus] = {}
         self.gpus: GpuTotals | None = None
+        self.hidden = NotShown()
 
     def publish(self, changed: Mapping[WorkloadKey, Workload], removed: Collection[WorkloadKey]) -> None:
         self.workloads.update(changed)
@@ -53,6 +54,9 @@ class Seen:
 
     def events(self, events: Sequence[Event]) -> None:
         raise AssertionError("this backend has no events of its own")
+
+    def not_shown(self, cluster: str, objects: NotShown) -> None:
+        self.hidden = objects
 
     def totals(self, cluster: str, totals: GpuTotals) -> None:
         self.gpus = totals

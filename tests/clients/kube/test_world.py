@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clients.kube import decode, hpa, kthena_policy
-from clients.kube.workloads import serves
+from clients.kube.workloads import shows
 from clients.kube.world import World
 from clients.serving.affected import count_of
 from clients.serving.find import find
@@ -18,7 +18,7 @@ NOW = objects.EPOCH + 3600
 
 
 def world_of(**serving: Any) -> World:
-    world = World("c", order=lambda namespace, name: None, shown=serves)
+    world = World("c", order=lambda namespace, name: None, shown=lambda row: shows(row, everything=False))
     put(world, **serving)
     world.put_pod(decode.pod(raw(objects.pod(0, "prefill", 0))))
     odd = objects.pod(0, "prefill", 1, uid="stray", owner_uid="an-earlier-one")

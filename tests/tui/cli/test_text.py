@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from clients.serving.backend import GpuTotals
+from clients.serving.backend import GpuTotals, NotShown
 from clients.serving.changes import ReplicasChange
 from clients.serving.events import Event, EventKind
 from clients.serving.guards import Confirmation, Guard, Level
@@ -213,7 +213,9 @@ def test_the_snapshot_has_the_schema_of_its_contract() -> None:
     )
     value = workload("qwen", 2, drivers=[hpa()], operation=running)
     source = SourceStatus("c0ffee", "ms", SourceState.LIVE, True, 499.0, have=1)
-    told = json.loads(msgspec.json.encode(snapshot([value], [source], StoppedClock(), lambda _: 99.96)))
+    told = json.loads(
+        msgspec.json.encode(snapshot([value], [source], StoppedClock(), lambda _: 99.96, NotShown()))
+    )
     assert list(told) == ["schema", "observed_at", "sources", "workloads"]
     assert told["schema"] == 1
     assert told["observed_at"] == "2023-11-14T22:13:20.250000Z"
