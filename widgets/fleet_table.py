@@ -7,6 +7,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from clients.serving.keys import WorkloadKey
+from widgets.cells import wrapped
 from widgets.fleet_columns import Column, Columns, Layout, cell, heading
 from widgets.lines import LineWidget, Piece, strip
 from widgets.records import FleetRow, FleetView, is_fresh
@@ -145,7 +146,7 @@ class FleetTable(LineWidget):
         self.reveal(self._index + self.pinned)
 
     def row_keys(self) -> list[object]:
-        """The heading, a row a workload, and a last row that tells what a filter hides."""
+        """The heading, a row a workload, and last what a filter hides or why there is nothing."""
         view, mono, columns = self._view, self._mono, self._columns
         keys: list[object] = [columns]
         for row in view.rows:
@@ -162,7 +163,7 @@ class FleetTable(LineWidget):
                 )
             )
         if not view.rows or view.hidden:
-            keys.append((self._last_words(),))
+            keys += wrapped(self._last_words(), max(20, self.size.width - 4))
         return keys
 
     def draw_row(self, row: int, cells: int) -> Strip:
@@ -172,7 +173,7 @@ class FleetTable(LineWidget):
             return strip(heading(self._columns, look), cells, look)
         index = row - 1
         if index >= len(self._view.rows):
-            return strip((("  " + self._last_words(), look.styles.dim),), cells, look)
+            return strip(((f"  {self._keys[row]}", look.styles.dim),), cells, look)
         value = self._view.rows[index]
         on_cursor = value.workload.key == self._cursor
         pieces = self._pieces(value, on_cursor)

@@ -133,7 +133,8 @@ def group_words(group: Group) -> str:
     far = _far(group.phase, group.progress)
     cause = "" if group.cause is None else f", because of a {group.cause}"
     template = ", with an old template" if group.outdated else ""
-    doing_now = f"{group.phase}{far}{cause}{template}, {group.gpus} GPUs"
+    gpus = f"{group.gpus} GPU" + ("" if group.gpus == 1 else "s")
+    doing_now = f"{group.phase}{far}{cause}{template}, {gpus}"
     return doing_now if group.trouble is None else f"{trouble_text(group.trouble)} ({doing_now})"
 
 

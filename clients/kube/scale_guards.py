@@ -114,8 +114,7 @@ def _driver_guard(driver: Driver, wanted: int) -> Guard:
         remedy = f"raise the maximum of {plain(driver.ref.kind)}/{plain(driver.ref.name)}"
     else:
         bounds = f" between {low} and {high}" if low is not None and high is not None else ""
-        signal = f" by {plain(driver.signal, 60)}" if driver.signal else ""
-        will = f"may set {what} again {when}{bounds}{signal}"
+        will = f"may set {what} again {when}{bounds}"  # Its metric moves on while the plan is read.
         remedy = f"set the bounds of {plain(driver.ref.kind)}/{plain(driver.ref.name)} to {wanted}"
     return Guard("driver", Level.WARN, f"{who} {will}", (remedy,))
 

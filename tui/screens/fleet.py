@@ -113,7 +113,7 @@ class FleetScreen(ActingScreen):
         for state, words in _BAD.items():
             for source in sources:
                 if source.required and source.state is state:
-                    detail = f": {plain(source.detail)}" if source.detail else ""
+                    detail = f": {plain(source.detail, 600)}" if source.detail else ""
                     return f"{plain(source.name)} {words}{detail}"
         if self._loading():
             have = sum(source.have for source in sources)

@@ -84,6 +84,13 @@ async def test_while_a_filter_is_typed_the_keys_are_those_of_its_line(door: Scri
         assert "s scale" in seen.text
 
 
+async def test_why_there_is_nothing_to_see_is_whole() -> None:
+    door = ScriptedDoor()
+    door.fleet.put(sources=(live_source("ms", SourceState.DENIED, LONG),))
+    async with console(door, SIZE) as seen:
+        assert f"ms may not be read: {LONG}" in words(seen)
+
+
 async def test_the_command_line_fills_its_box(door: ScriptedDoor) -> None:
     async with console(door, SIZE) as seen:
         await seen.press("colon")
