@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from clients.kube.hpa_object import (
     GROUP,
     KIND,
@@ -11,11 +9,10 @@ from clients.kube.hpa_object import (
     MetricSpec,
     amount_in,
     condition_words,
-    decode_object,
     unit_of,
 )
+from clients.kube.hpa_object import decode_object as decode
 from clients.kube.resources import ResourceSpec
-from clients.kube.rows import ScalerRow
 from clients.serving.chain import Link, LinkKind
 from clients.serving.decision import Unit
 from clients.serving.decision_words import amount
@@ -28,28 +25,6 @@ WATCHES = (ResourceSpec("hpa", GROUP, "horizontalpodautoscalers", KIND, ("v2",))
 
 _INTERVAL = 15.0
 """``--horizontal-pod-autoscaler-sync-period``, the default; a cluster's own value is not readable."""
-
-
-def decode(raw: bytes | msgspec.Raw) -> ScalerRow:
-    """A row from an object's JSON; items of a list carry no kind, so it is not looked at."""
-    hpa = decode_object(raw)
-    target = hpa.target
-    return ScalerRow(
-        hpa.uid,
-        hpa.namespace,
-        hpa.name,
-        GROUP,
-        KIND,
-        ((target.group, target.kind, hpa.namespace, target.name, None, hpa.minimum, hpa.maximum),)
-        if target is not None
-        else (),
-        desired=hpa.desired,
-        current=hpa.current,
-        signal=_signal(hpa),
-        note=_note(hpa),
-        owner=hpa.owner,
-        interval=_INTERVAL,
-    )
 
 
 def _signal(hpa: HpaObject) -> str | None:
@@ -86,44 +61,35 @@ def _note(hpa: HpaObject) -> str | None:
     return None
 
 
-def _keda(row: ScalerRow) -> ObjectRef | None:
+def _keda(hpa: HpaObject) -> ObjectRef | None:
     """The ScaledObject that keeps this HPA."""
-    if row.owner is not None and row.owner.kind == "ScaledObject":
-        return ObjectRef(row.owner.group or "keda.sh", "ScaledObject", row.namespace, row.owner.name)
+    if hpa.owner is not None and hpa.owner.kind == "ScaledObject":
+        return ObjectRef(hpa.owner.group or "keda.sh", "ScaledObject", hpa.namespace, hpa.owner.name)
     return None
 
 
-def drivers(row: ScalerRow) -> tuple[tuple[ObjectRef, Driver], ...]:
+def drivers(hpa: HpaObject) -> tuple[tuple[ObjectRef, Driver], ...]:
     """(target, driver) for the target. An HPA that KEDA keeps is KEDA, acting through it."""
-    me = ObjectRef(row.group, row.kind, row.namespace, row.name)
-    keda = _keda(row)
-    return tuple(
-        (
-            ObjectRef(group, kind, namespace, name),
-            Driver(
-                kind="KEDA" if keda else "HPA",
-                ref=keda or me,
-                role=role,
-                minimum=minimum,
-                maximum=maximum,
-                signal=row.signal,
-                interval=row.interval,
-                note=row.note,
-                via=me if keda else None,
-            ),
-        )
-        for group, kind, namespace, name, role, minimum, maximum in row.targets
+    if hpa.target is None:
+        return ()
+    keda = _keda(hpa)
+    driver = Driver(
+        kind="KEDA" if keda else "HPA",
+        ref=keda or hpa.ref,
+        minimum=hpa.minimum,
+        maximum=hpa.maximum,
+        signal=_signal(hpa),
+        interval=_INTERVAL,
+        note=_note(hpa),
+        via=hpa.ref if keda else None,
     )
+    return ((hpa.target, driver),)
 
 
-def links(row: ScalerRow) -> tuple[Link, ...]:
+def links(hpa: HpaObject) -> tuple[Link, ...]:
     """What it scales, and who keeps it."""
-    me = ObjectRef(row.group, row.kind, row.namespace, row.name)
-    found = [
-        Link(me, ObjectRef(group, kind, namespace, name), LinkKind.SCALES)
-        for group, kind, namespace, name, *_ in row.targets
-    ]
-    if row.owner is not None:
-        owner = ObjectRef(row.owner.group, row.owner.kind, row.namespace, row.owner.name)
-        found.append(Link(_keda(row) or owner, me, LinkKind.OWNS))
+    found = [] if hpa.target is None else [Link(hpa.ref, hpa.target, LinkKind.SCALES)]
+    if hpa.owner is not None:
+        owner = ObjectRef(hpa.owner.group, hpa.owner.kind, hpa.namespace, hpa.owner.name)
+        found.append(Link(_keda(hpa) or owner, hpa.ref, LinkKind.OWNS))
     return tuple(found)

@@ -1,8 +1,8 @@
 """An HPA's own rescales, old count and new, from its events (fact sheet ``kserve-hpa-lws``, 2.4).
 
 A ``SuccessfulRescale`` event tells only the new size. The old one is the size before: by the Deployment's own
-event of the same moment, else by the HPA's event before it. Events of one text are folded into one, and
-expire; so rescales are gathered from the moment the console began to watch.
+event of the same moment, else by the HPA's status of that moment, else by the HPA's event before it. Events
+of one text are folded into one, and expire; so rescales are gathered from when the console began to watch.
 """
 
 from __future__ import annotations
@@ -60,50 +60,58 @@ class Rescales:
         """Oldest first; each with the old count, where it is known."""
         return tuple(self._paired())
 
-    def put(self, event: EventRow, hpa: HpaObject, *, fresh: bool) -> None:
+    def put(self, event: EventRow, hpa: HpaObject, *, fresh: bool) -> bool:
         """An event of the HPA or of its target; others are left alone. The same one may come again.
 
-        ``fresh``: it happened while we looked, so that the HPA's readings are those it acted on.
+        True: it tells of a move that was not known.
+
+        ``fresh``: it happened while we looked, and ``hpa`` is what its controller wrote then: the readings
+        are those it acted on, and its current count is the one from before.
         """
         if event.at is None or event.namespace != hpa.namespace:
-            return
+            return False
         if (
             event.kind == KIND
             and event.name == hpa.name
             and event.reason in ("SuccessfulRescale", "FailedRescale")
         ):
-            self._own(event, event.at, hpa, fresh=fresh)
-        elif hpa.target is not None and (event.kind, event.name) == (hpa.target.kind, hpa.target.name):
+            return self._own(event, event.at, hpa, fresh=fresh)
+        if hpa.target is not None and (event.kind, event.name) == (hpa.target.kind, hpa.target.name):
             moved = _SET.match(event.message) if event.reason == "ScalingReplicaSet" else None
             if moved is not None:
                 entry = (event.at, int(moved[1]), int(moved[2]))
                 if entry not in self._sets:
                     insort(self._sets, entry)
                     del self._sets[:-_MOST]
+        return False
 
-    def _own(self, event: EventRow, at: float, hpa: HpaObject, *, fresh: bool) -> None:
+    def _own(self, event: EventRow, at: float, hpa: HpaObject, *, fresh: bool) -> bool:
         found = _SIZE.fullmatch(event.message)
         if found is None:
-            return
+            return False
         reason = found[2] or ""
         named = _METRIC.fullmatch(reason)
         metric = next((name for name in named.groups() if name), None) if named is not None else None
+        after = int(found[1])
         made = Rescale(
             at=at,
-            after=int(found[1]),
+            after=after,
+            before=hpa.current if fresh and hpa.desired == after != hpa.current else None,
             reason=reason,
             metric=metric,
             value=_value(hpa, metric) if fresh and metric is not None else None,
             error=found[3],
         )
-        if not any((known.at, known.after) == (made.at, made.after) for known in self._known):
-            insort(self._known, made, key=lambda known: known.at)
-            del self._known[:-_MOST]
+        if any((known.at, known.after) == (made.at, made.after) for known in self._known):
+            return False
+        insort(self._known, made, key=lambda known: known.at)
+        del self._known[:-_MOST]
+        return True
 
     def _paired(self) -> Iterable[Rescale]:
         last: int | None = None
         for known in self._known:
-            before = last
+            before = last if known.before is None else known.before
             for at, old, new in self._sets:
                 if new == known.after and abs(at - known.at) <= _TOGETHER:
                     before = old

@@ -7,11 +7,23 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from clients.kube import controller_decode, decode, hpa, keda, kserve, kthena, kthena_policy, lws, workloads
+from clients.kube import (
+    controller_decode,
+    cronhpa,
+    decode,
+    hpa,
+    keda,
+    kserve,
+    kthena,
+    kthena_policy,
+    lws,
+    workloads,
+)
+from clients.kube.autoscalers import Autoscalers
 from clients.kube.controller_rows import KeeperRow
 from clients.kube.feed import HasUid
 from clients.kube.resources import ResourceSpec
-from clients.kube.rows import ScalerRow
+from clients.kube.rows import EventRow
 from clients.kube.shared_watches import ENDPOINT_SLICES, EVENTS, NODES, PODS
 from clients.kube.world import World
 from clients.serving.sources import SourceStatus
@@ -55,14 +67,18 @@ class Stream(Struct, frozen=True):
     """Read in the whole cluster whatever the scope: pods and nodes, for the GPUs they hold."""
 
 
-def streams(world: World) -> tuple[Stream, ...]:
+def streams(world: World, scalers: Autoscalers) -> tuple[Stream, ...]:
     """All resources in the order in which they are to be read first: small ones before pods, events last."""
+    driving: tuple[tuple[Any, Callable[[Any], None]], ...] = (
+        (hpa, scalers.put_hpa),
+        (kthena_policy, scalers.put_policy),
+        (keda, scalers.put_keda),
+        (cronhpa, scalers.put_cron),
+    )
 
-    def scalers(module: Any) -> list[Stream]:
-        def put(row: ScalerRow) -> None:
-            world.put_scaler(row, module.drivers(row), module.links(row))
-
-        return [Stream(spec, module.decode, put, world.drop_scaler) for spec in module.WATCHES]
+    def put_event(row: EventRow) -> None:
+        world.put_event(row)
+        scalers.put_event(row)
 
     return (
         Stream(
@@ -73,13 +89,15 @@ def streams(world: World) -> tuple[Stream, ...]:
             for spec, read in zip(KEEPERS, _KEEPER_DECODERS, strict=True)
         ),
         Stream(NODES, decode.node, world.put_node, world.drop_node),
-        *scalers(hpa),
-        *scalers(kthena_policy),
-        *scalers(keda),
+        *(
+            Stream(spec, module.decode, put, scalers.drop)
+            for module, put in driving
+            for spec in module.WATCHES
+        ),
         Stream(kthena.POD_GROUPS, decode.pod_group, world.put_pod_group, world.drop_pod_group),
         Stream(PODS, decode.pod, world.put_pod, world.drop_pod, everywhere=True),
         Stream(ENDPOINT_SLICES, decode.endpoint_slice, world.put_endpoints, world.drop_endpoints),
-        Stream(EVENTS, decode.event, world.put_event, world.drop_event),
+        Stream(EVENTS, decode.event, put_event, world.drop_event),
     )
 
 

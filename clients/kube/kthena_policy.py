@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from clients.kube.kthena_policy_object import BINDING, GROUP, KIND, PolicyObject, decode_object
+from clients.kube.kthena_policy_object import BINDING, GROUP, KIND, PolicyObject, PolicyTarget
+from clients.kube.kthena_policy_object import decode_object as decode
 from clients.kube.resources import ResourceSpec
-from clients.kube.rows import ScalerRow
 from clients.serving.chain import Link, LinkKind
 from clients.serving.keys import ObjectRef
 from clients.serving.workload import Driver
@@ -26,27 +26,6 @@ _INTERVAL = 15.0
 """``--autoscaling-sync-period-seconds``, the default."""
 
 
-def decode(raw: bytes | msgspec.Raw) -> ScalerRow:
-    """A row from a policy's or a binding's JSON; a policy of v0.1 to v0.4 has no targets."""
-    policy = decode_object(raw)
-    return ScalerRow(
-        policy.uid,
-        policy.namespace,
-        policy.name,
-        GROUP,
-        policy.ref.kind,
-        tuple(
-            (one.target.group, one.target.kind, one.target.namespace or policy.namespace, one.target.name,
-             one.role, one.minimum, one.maximum)
-            for one in policy.targets
-        ),
-        signal=_signal(policy),
-        note=policy.problem,
-        interval=_INTERVAL,
-        policy=policy.policy,
-    )  # fmt: skip
-
-
 def _signal(policy: PolicyObject) -> str | None:
     """The first metric and its target; its reading is nowhere in the API."""
     metrics = (*policy.metrics, *(metric for target in policy.targets for metric in target.metrics))
@@ -55,34 +34,35 @@ def _signal(policy: PolicyObject) -> str | None:
     return None
 
 
-def drivers(row: ScalerRow) -> tuple[tuple[ObjectRef, Driver], ...]:
-    """(target, driver) for each target and role."""
-    me = ObjectRef(row.group, row.kind, row.namespace, row.name)
+def drivers(policy: PolicyObject) -> tuple[tuple[ObjectRef, Driver], ...]:
+    """(target, driver) for each target and role; a policy of v0.1 to v0.4 has no targets."""
+    signal = _signal(policy)
     return tuple(
         (
-            ObjectRef(group, kind, namespace, name),
+            _target(policy, one),
             Driver(
                 kind="policy",
-                ref=me,
-                role=role,
-                minimum=minimum,
-                maximum=maximum,
-                signal=row.signal,
-                interval=row.interval,
-                note=row.note,
+                ref=policy.ref,
+                role=one.role,
+                minimum=one.minimum,
+                maximum=one.maximum,
+                signal=signal,
+                interval=_INTERVAL,
+                note=policy.problem,
             ),
         )
-        for group, kind, namespace, name, role, minimum, maximum in row.targets
+        for one in policy.targets
     )
 
 
-def links(row: ScalerRow) -> tuple[Link, ...]:
+def links(policy: PolicyObject) -> tuple[Link, ...]:
     """What it scales; a binding also names the policy whose rules bind it."""
-    me = ObjectRef(row.group, row.kind, row.namespace, row.name)
-    found = {
-        Link(me, ObjectRef(group, kind, namespace, name), LinkKind.SCALES): None
-        for group, kind, namespace, name, *_ in row.targets
-    }
-    if row.policy is not None:
-        found[Link(ObjectRef(GROUP, KIND, row.namespace, row.policy), me, LinkKind.BOUNDS)] = None
+    found = {Link(policy.ref, _target(policy, one), LinkKind.SCALES): None for one in policy.targets}
+    if policy.policy is not None:
+        rules = ObjectRef(GROUP, KIND, policy.namespace, policy.policy)
+        found[Link(rules, policy.ref, LinkKind.BOUNDS)] = None
     return tuple(found)
+
+
+def _target(policy: PolicyObject, one: PolicyTarget) -> ObjectRef:
+    return msgspec.structs.replace(one.target, namespace=one.target.namespace or policy.namespace)

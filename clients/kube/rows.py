@@ -20,7 +20,6 @@ __all__ = [
     "PodGroupRow",
     "PodRow",
     "RoleRow",
-    "ScalerRow",
 ]
 
 
@@ -200,29 +199,6 @@ class EventRow(Struct):
     """Newest of lastTimestamp, eventTime, series, creation."""
     count: int = 1
     source: str | None = None
-
-
-class ScalerRow(Struct):
-    """A driver: HPA, Kthena AutoscalingPolicy or its older binding, KEDA ScaledObject."""
-
-    uid: str
-    namespace: str
-    name: str
-    group: str
-    kind: str
-    targets: tuple[tuple[str, str, str, str, str | None, int | None, int | None], ...]
-    """(group, kind, namespace, name, role, min, max) for each target."""
-    desired: int | None = None
-    current: int | None = None
-    signal: str | None = None
-    paused: bool = False
-    note: str | None = None
-    owner: OwnerRow | None = None
-    """Its controller: a ScaledObject owns the HPA that KEDA makes for it."""
-    interval: float | None = None
-    """Within how many cluster seconds it acts again."""
-    policy: str | None = None
-    """The AutoscalingPolicy whose rules an older binding follows."""
 
 
 class EndpointSliceRow(Struct):

@@ -7,6 +7,7 @@ Rows come in one by one on the data thread and only mark what they touch; ``deri
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from clients.kube.capacity import GpuLedger
 from clients.kube.controller_rows import ControllerRow, KeeperRow
@@ -19,14 +20,32 @@ from clients.kube.rows import (
     NodeRow,
     PodGroupRow,
     PodRow,
-    ScalerRow,
 )
 from clients.kube.servings import Servings
 from clients.serving.chain import Chains, Link, resolve
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.workload import Driver, Workload
 
-__all__ = ["World"]
+__all__ = ["Scaler", "World"]
+
+
+class Scaler(Protocol):
+    """An object that drives others, of whatever system."""
+
+    @property
+    def uid(self) -> str:
+        """Its identity."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Itself."""
+        ...
 
 
 class World:
@@ -123,16 +142,15 @@ class World:
         self.keepers.drop_endpoints(row)
 
     def put_scaler(
-        self, row: ScalerRow, drivers: tuple[tuple[ObjectRef, Driver], ...], links: tuple[Link, ...] = ()
+        self, row: Scaler, drivers: tuple[tuple[ObjectRef, Driver], ...], links: tuple[Link, ...] = ()
     ) -> None:
         """A new or changed driver object, what it drives, and what else it is linked with."""
         self._links[row.uid] = links
-        me = ObjectRef(row.group, row.kind, row.namespace, row.name)
-        touched = self.drivers.put(row.uid, me, row.namespace, drivers)
+        touched = self.drivers.put(row.uid, row.ref, row.namespace, drivers)
         self.servings.touch(touched)
         self.keepers.touch(touched)
 
-    def drop_scaler(self, row: ScalerRow) -> None:
+    def drop_scaler(self, row: Scaler) -> None:
         """A driver object that is gone."""
         self._links.pop(row.uid, None)
         touched = self.drivers.drop(row.uid)
@@ -157,8 +175,8 @@ class World:
         yield from self.keepers.workloads
 
     @property
-    def hidden(self) -> int:
-        """Deployments and StatefulSets that are not shown, for nothing says that they serve."""
+    def hidden(self) -> tuple[tuple[str, int], ...]:
+        """How many Deployments and StatefulSets are not shown, for nothing says that they serve; by kind."""
         return self.keepers.hidden
 
     def chains(self) -> Chains:

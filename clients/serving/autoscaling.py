@@ -5,6 +5,8 @@ Times are cluster time, UTC seconds; ``None`` means not known.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 from clients.serving.decision import Decision
@@ -12,9 +14,31 @@ from clients.serving.events import Event
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.schedule import Schedule
 
-__all__ = ["AUTOSCALING_VERSION", "Autoscaling", "headroom"]
+__all__ = ["AUTOSCALING_VERSION", "Autoscaling", "Bears", "Part", "headroom"]
 
 AUTOSCALING_VERSION = 1
+
+
+class Bears(StrEnum):
+    """How a part of a chain bears on the part before it."""
+
+    IS = "is"
+    """The workload's own object: the first part."""
+    BELONGS = "belongs"
+    """It is owned by the part before it, and has the count."""
+    SCALES = "scales"
+    BOUNDS = "bounds"
+    KEEPS = "keeps"
+    """It made the part before it, and rewrites it."""
+
+
+class Part(Struct, frozen=True):
+    """One object of a chain."""
+
+    ref: ObjectRef
+    bears: Bears
+    kept_by: ObjectRef | None = None
+    """Its owner, which rewrites it, where that is not in the chain itself."""
 
 
 class Autoscaling(Struct, frozen=True):
@@ -22,8 +46,8 @@ class Autoscaling(Struct, frozen=True):
 
     key: WorkloadKey
     at: float
-    chain: tuple[tuple[ObjectRef, ...], ...] = ()
-    """Each way to its count, from the object that sets it to the farthest above: (HPA, CronHPA)."""
+    chain: tuple[tuple[Part, ...], ...] = ()
+    """Each way to its count, from its own object outwards: (InferenceService, Deployment, HPA, CronHPA)."""
     decisions: tuple[Decision, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     rescales: tuple[Event, ...] = ()

@@ -48,10 +48,10 @@ def changed(value: dict[str, Any], **spec: Any) -> bytes:
 
 def test_an_hpa() -> None:
     row = hpa.decode(raw(HPA))
-    assert (row.desired, row.current, row.signal) == (4, 2, "queue 97.5>60")
     ((target, driver),) = hpa.drivers(row)
     assert target == SERVING
     assert (driver.kind, driver.minimum, driver.maximum, driver.interval) == ("HPA", 2, 8, 15.0)
+    assert driver.signal == "queue 97.5>60"
     assert driver.ref == ObjectRef("autoscaling", "HorizontalPodAutoscaler", "llm", "scaler")
     assert driver.reverts
     (link,) = hpa.links(row)
@@ -61,14 +61,15 @@ def test_an_hpa() -> None:
 def test_an_hpa_has_a_minimum_of_one_and_may_lack_readings() -> None:
     bare = {**HPA, "spec": {key: value for key, value in HPA["spec"].items() if key != "minReplicas"}}
     row = hpa.decode(raw({**bare, "status": {"currentMetrics": None}}))
-    assert row.targets[0][5:] == (1, 8)
-    assert row.signal == "queue 60"
+    ((_, driver),) = hpa.drivers(row)
+    assert (driver.minimum, driver.maximum, driver.signal) == (1, 8, "queue 60")
     cpu = [{"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 60}}}]
     read = [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 31}}}]
     row = hpa.decode(
         raw({**HPA, "spec": {**bare["spec"], "metrics": cpu}, "status": {"currentMetrics": read}})
     )
-    assert row.signal == "cpu 31<60"
+    ((_, driver),) = hpa.drivers(row)
+    assert driver.signal == "cpu 31<60"
 
 
 SCALED: dict[str, Any] = {
@@ -91,7 +92,9 @@ def test_a_scaled_object() -> None:
     assert (driver.kind, driver.minimum, driver.maximum) == ("KEDA", 0, 6)
     assert (driver.signal, driver.interval, driver.reverts) == ("prometheus", 30.0, True)
     empty = keda.decode(changed(SCALED, scaleTargetRef={"name": "web"}, maxReplicaCount=None))
-    assert empty.targets == (("apps", "Deployment", "llm", "web", None, 0, 100),)
+    ((target, driver),) = keda.drivers(empty)
+    assert target == ObjectRef("apps", "Deployment", "llm", "web")
+    assert (driver.minimum, driver.maximum) == (0, 100)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +202,7 @@ def test_bindings_of_older_versions(spec: dict[str, Any]) -> None:
     chains = resolve(kthena_policy.links(row), [SERVING])
     assert chains.rows_of(ObjectRef(kthena_policy.GROUP, "AutoscalingPolicy", "llm", "pol")) == (SERVING,)
     rules = kthena_policy.decode(policy())
-    assert (rules.kind, kthena_policy.drivers(rules)) == ("AutoscalingPolicy", ())
+    assert (rules.ref.kind, kthena_policy.drivers(rules)) == ("AutoscalingPolicy", ())
 
 
 def test_a_binding_may_target_a_role() -> None:

@@ -63,6 +63,11 @@ ARENA: dict[str, Any] = {
 }
 
 
+def signal(value: Any) -> str | None:
+    ((_, driver),) = hpa_driver.drivers(hpa_driver.decode(raw(value)))
+    return driver.signal
+
+
 def raw(value: Any) -> bytes:
     return msgspec.json.encode(value)
 
@@ -97,12 +102,7 @@ def test_status_traps() -> None:
         },
     )
     assert (failed.reading(0), failed.reading(1)) == (None, 7000)
-    assert (
-        hpa_driver.decode(
-            raw({**hpa_json(pods_metric(name="a")), "status": {"currentMetrics": [{"type": ""}]}})
-        ).signal
-        == "a 60"
-    )
+    assert signal({**hpa_json(pods_metric(name="a")), "status": {"currentMetrics": [{"type": ""}]}}) == "a 60"
 
 
 def test_defaults() -> None:
@@ -207,8 +207,9 @@ def test_the_signal_is_that_of_the_metric_that_asks_for_most() -> None:
         {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 31}}},
         {"type": "Resource", "resource": {"name": "memory", "current": {"averageValue": "5637144576"}}},
     ]
-    row = hpa_driver.decode(raw({**hpa_json(cpu_metric(60), memory), "status": {"currentMetrics": read}}))
-    assert row.signal == "memory 5.25Gi>4Gi"
+    assert signal({**hpa_json(cpu_metric(60), memory), "status": {"currentMetrics": read}}) == (
+        "memory 5.25Gi>4Gi"
+    )
 
 
 _JSON = st.recursive(

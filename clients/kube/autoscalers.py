@@ -1,0 +1,211 @@
+"""The objects that drive counts, whole: what each of them drives, and what they did since the console looks.
+
+The world is told of each as a driver. HPAs' own moves are gathered for all of them, whether anybody looks or
+not: their events expire, and are the only trace of why a count was moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from clients.kube import cronhpa, hpa, keda, kthena_policy
+from clients.kube.cronhpa import CronHpaRow
+from clients.kube.driver_index import Place, place_of
+from clients.kube.hpa_looks import HpaLooks
+from clients.kube.hpa_object import HpaObject
+from clients.kube.hpa_rescales import Rescale, Rescales, rescale_events
+from clients.kube.keda_object import KedaObject
+from clients.kube.kthena_policy_object import PolicyObject
+from clients.kube.rows import EventRow
+from clients.kube.session import Session
+from clients.kube.world import World
+from clients.serving.events import Event
+from clients.serving.keys import ObjectRef, WorkloadKey
+
+__all__ = ["Autoscaler", "Autoscalers"]
+
+Autoscaler: TypeAlias = HpaObject | KedaObject | PolicyObject | CronHpaRow
+
+_TOGETHER = 1.0
+"""Seconds of this machine within which the status of an HPA follows its event."""
+
+
+class Autoscalers:
+    """All of one cluster. Used on the data thread only."""
+
+    def __init__(self, session: Session, world: World) -> None:
+        self._clock = session.clock
+        self._world = world
+        self._since = self._clock.now()
+        self._by_place: dict[Place, Autoscaler] = {}
+        self._places: dict[str, Place] = {}
+        self._on: dict[Place, set[Place]] = {}
+        """HPAs by what they scale."""
+        self._rescales: dict[Place, Rescales] = {}
+        self._waiting: list[tuple[EventRow, float]] = []
+        """Events of HPAs whose status is still to come, each with when it arrived."""
+        self._untold: list[tuple[Place, float]] = []
+        """(HPA, when) of moves of which no event was made yet."""
+        self._due: dict[str, float] = {}
+        """When a CronHPA fires next."""
+        self.zone: str | None = None
+        """The time zone of the CronHPA controller, where it could be read."""
+        self.looks = HpaLooks(session, self._hpa)
+
+    # -- objects in
+
+    def put_hpa(self, row: HpaObject) -> None:
+        """A new or changed HPA."""
+        before = self._put(row)
+        self._world.put_scaler(row, hpa.drivers(row), hpa.links(row))
+        place = place_of(row.ref, row.namespace)
+        old = before.target if isinstance(before, HpaObject) else None
+        if old is not None and old != row.target:
+            self._on.get(place_of(old, row.namespace), set()).discard(place)
+        if row.target is not None:
+            self._on.setdefault(place_of(row.target, row.namespace), set()).add(place)
+        for event, _ in [entry for entry in self._waiting if _place(entry[0]) == place]:
+            self._take(event, row)
+
+    def put_keda(self, row: KedaObject) -> None:
+        """A new or changed ScaledObject."""
+        self._put(row)
+        self._world.put_scaler(row, keda.drivers(row), keda.links(row))
+
+    def put_policy(self, row: PolicyObject) -> None:
+        """A new or changed AutoscalingPolicy, or binding."""
+        self._put(row)
+        self._world.put_scaler(row, kthena_policy.drivers(row), kthena_policy.links(row))
+
+    def put_cron(self, row: CronHpaRow) -> None:
+        """A new or changed CronHPA, or one whose next firing is another now."""
+        self._put(row)
+        now = self._clock.now()
+        drivers = cronhpa.drivers(row, now, self.zone)
+        self._world.put_scaler(row, drivers, cronhpa.links(row))
+        waits = [driver.interval for _, driver in drivers if driver.interval is not None]
+        self._due.pop(row.uid, None)
+        if waits:
+            self._due[row.uid] = now + min(waits)
+
+    def drop(self, row: Autoscaler) -> None:
+        """An object that is gone."""
+        self._world.drop_scaler(row)
+        self._due.pop(row.uid, None)
+        place = self._places.pop(row.uid, None)
+        known = self._by_place.get(place) if place is not None else None
+        if place is None or known is None or known.uid != row.uid:
+            return
+        del self._by_place[place]
+        if isinstance(known, HpaObject):
+            self._rescales.pop(place, None)
+            if known.target is not None:
+                self._on.get(place_of(known.target, known.namespace), set()).discard(place)
+
+    def _put(self, row: Autoscaler) -> Autoscaler | None:
+        place = place_of(row.ref, row.namespace)
+        before = self._by_place.get(place)
+        self._by_place[place] = row
+        self._places[row.uid] = place
+        return before
+
+    def put_event(self, row: EventRow) -> None:
+        """An event that may tell of an HPA's move."""
+        if row.kind == hpa.KIND:
+            known = self._by_place.get(_place(row))
+            if isinstance(known, HpaObject):
+                if row.at is not None and row.at >= self._since:
+                    self._waiting.append((row, self._clock.monotonic()))
+                else:
+                    self._take(row, known)
+        for place in self._on.get(_place(row), ()):
+            known = self._by_place.get(place)
+            if isinstance(known, HpaObject):
+                self._of(place).put(row, known, fresh=False)
+
+    def _take(self, row: EventRow, known: HpaObject) -> None:
+        self._waiting = [entry for entry in self._waiting if entry[0] is not row]
+        fresh = row.at is not None and row.at >= self._since
+        place = _place(row)
+        if self._of(place).put(row, known, fresh=fresh) and fresh and row.at is not None:
+            self._untold.append((place, row.at))
+
+    def _of(self, place: Place) -> Rescales:
+        return self._rescales.setdefault(place, Rescales())
+
+    # -- out
+
+    def at(self, ref: ObjectRef, namespace: str | None = None) -> Autoscaler | None:
+        """The object that is named; ``namespace`` where the reference has none."""
+        return self._by_place.get(place_of(ref, namespace or ref.namespace or ""))
+
+    def _hpa(self, uid: str) -> HpaObject | None:
+        place = self._places.get(uid)
+        known = self._by_place.get(place) if place is not None else None
+        return known if isinstance(known, HpaObject) else None
+
+    def rescales(self, row: HpaObject) -> tuple[Rescale, ...]:
+        """What the HPA did, oldest first."""
+        known = self._rescales.get(place_of(row.ref, row.namespace))
+        return () if known is None else known.all
+
+    @property
+    def any_cron(self) -> bool:
+        """Whether there is a CronHPA, so that its controller's time zone matters."""
+        return any(isinstance(row, CronHpaRow) for row in self._by_place.values())
+
+    def in_zone(self, zone: str | None) -> None:
+        """The controller's time zone, as far as it could be read."""
+        if zone is not None and zone != self.zone:
+            self.zone = zone
+            for row in list(self._by_place.values()):
+                if isinstance(row, CronHpaRow):
+                    self.put_cron(row)
+
+    def fire(self) -> None:
+        """Tells anew of CronHPAs that have fired since."""
+        now = self._clock.now()
+        fired = [uid for uid, at in self._due.items() if at <= now]
+        for uid in fired:
+            place = self._places.get(uid)
+            row = self._by_place.get(place) if place is not None else None
+            if isinstance(row, CronHpaRow):
+                self.put_cron(row)
+
+    def events(self, seen_at: float) -> list[Event]:
+        """Moves of HPAs that happened since the last call; ``seen_at`` is this machine's time."""
+        now = self._clock.monotonic()
+        for row in [row for row, arrived in self._waiting if now - arrived >= _TOGETHER]:
+            known = self._by_place.get(_place(row))
+            if isinstance(known, HpaObject):
+                self._take(row, known)
+        untold, self._untold = self._untold, []
+        keys = self._keys() if untold else {}
+        return [event for place, at in untold for event in self._told(place, at, keys, seen_at)]
+
+    def _told(
+        self, place: Place, at: float, keys: Mapping[ObjectRef, WorkloadKey], seen_at: float
+    ) -> Iterator[Event]:
+        row = self._by_place.get(place)
+        if not isinstance(row, HpaObject):
+            return
+        for rescale in self.rescales(row):
+            if rescale.at == at:
+                self.looks.scaled(row, rescale)
+                if row.ref in keys:
+                    yield from rescale_events([rescale], row.ref, keys[row.ref], seen_at)
+
+    def _keys(self) -> dict[ObjectRef, WorkloadKey]:
+        """Which workload an HPA drives."""
+        return {
+            ref: workload.key
+            for workload in self._world.workloads
+            for driver in workload.drivers
+            for ref in (driver.ref, driver.via)
+            if ref is not None
+        }
+
+
+def _place(row: EventRow) -> Place:
+    return (row.kind, row.namespace, row.name)
