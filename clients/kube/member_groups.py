@@ -114,7 +114,7 @@ def _replica(
     served = fact.view.ready or (before is not None and before.served)
     phase, cause = Phase.CREATING, node.begun
     if pod.deleted is not None:
-        phase, cause = Phase.DELETING, node.leaving or Cause.RECOVERY
+        phase, cause = Phase.DELETING, node.leaving or (Cause.ROLLOUT if member.outdated else Cause.RECOVERY)
     elif member.outdated and asked.rolling:
         phase, cause = Phase.UPDATING, Cause.ROLLOUT
     elif fact.view.ready or (served and not fact.error and fact.view.stage is Stage.PROBING):
