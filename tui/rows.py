@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import WorkloadKey, reading_order
 from clients.serving.phase import Phase, TroubleKind
 from clients.serving.workload import Workload
 from tui.filter import Filter, Hidden
@@ -131,5 +131,5 @@ class Rows:
 
     def _sort(self) -> None:
         """By rank; equal ranks by name, so that the same fleet always looks the same."""
-        by_name = sorted(self._all, key=lambda key: (key.namespace or "", key.name, key.kind, key.cluster))
+        by_name = sorted(self._all, key=reading_order)
         self._sorted = sorted(by_name, key=lambda key: _rank(self.order, self._all[key]))

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from clients.serving.plain import plain
 
-__all__ = ["ObjectRef", "WorkloadKey", "item_label"]
+__all__ = ["ObjectRef", "WorkloadKey", "reading_order"]
 
 
 class WorkloadKey(Struct, frozen=True, order=True):
@@ -26,6 +26,11 @@ class WorkloadKey(Struct, frozen=True, order=True):
     def __str__(self) -> str:
         """``Kind/namespace/name``: what a person types and reads."""
         return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+
+def reading_order(key: WorkloadKey) -> tuple[str, str, str, str]:
+    """The order in which people read a list of workloads, whatever their systems."""
+    return (key.namespace or "", key.name, key.kind, key.cluster)
 
 
 class ObjectRef(Struct, frozen=True, order=True):

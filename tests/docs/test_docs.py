@@ -116,6 +116,8 @@ def settings_keys() -> set[str]:
             found.add('contexts."GLOB".mode')
         elif field.encode_name == "kthena":
             found |= {"kthena.order", 'kthena.orders."GLOB"'}
+        elif field.encode_name == "workloads":
+            found.add("workloads.show")
         else:
             found.add('prices."MODEL"' if field.encode_name == "prices" else field.encode_name)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from clients.serving.keys import reading_order
 from clients.serving.workload import Workload
 from tui.exits import Exit
 from tui.headless.connect import Connection, connected
@@ -36,7 +37,7 @@ async def get(arguments: Namespace, start: Start, output: Output) -> Exit:
 def _shown(connection: Connection, name: str | None, whole: bool) -> list[Workload]:
     workloads = connection.fleet.view().workloads
     if name is None:
-        return sorted(workloads.values(), key=lambda workload: workload.key)
+        return sorted(workloads.values(), key=lambda workload: reading_order(workload.key))
     found = one_workload(list(workloads.values()), name, connection.backend.chains, whole=whole)
     return [] if found is None else [found]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from clients.serving.events import Event
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import WorkloadKey, reading_order
 from clients.serving.plain import plain
 from clients.serving.sources import SourceState
 from tui.exits import Exit
@@ -46,7 +46,7 @@ async def plain_console(start: Start, output: Output) -> Exit:
             output.notes(source_lines(connection.sources))
         connection.missed()
         view = connection.fleet.view()
-        shown = sorted(view.workloads.values(), key=lambda workload: workload.key)
+        shown = sorted(view.workloads.values(), key=lambda workload: reading_order(workload.key))
         last = [line for line in (totals_line(view.totals), str(view.not_shown)) if line]
         output.lines([*fleet_table(shown, connection.remaining, output.width), *last, ""])
         _say_where(connection, output, None)

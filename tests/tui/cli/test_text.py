@@ -216,7 +216,7 @@ def test_the_snapshot_has_the_schema_of_its_contract() -> None:
     told = json.loads(
         msgspec.json.encode(snapshot([value], [source], StoppedClock(), lambda _: 99.96, NotShown()))
     )
-    assert list(told) == ["schema", "observed_at", "sources", "workloads"]
+    assert list(told) == ["schema", "observed_at", "sources", "workloads", "not_shown"]
     assert told["schema"] == 1
     assert told["observed_at"] == "2023-11-14T22:13:20.250000Z"
     assert told["sources"] == [
