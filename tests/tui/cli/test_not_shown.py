@@ -31,7 +31,7 @@ def _deployment(name: str, image: str, label: str | None = None) -> dict[str, An
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shop(cluster: Cluster) -> Iterator[None]:
     def send(method: str, path: str, body: dict[str, Any] | None = None) -> None:
         httpx.request(method, f"{cluster.server}{path}", json=body, trust_env=False).raise_for_status()
