@@ -174,6 +174,18 @@ def parser(prog: str = "servegrid") -> _Parser:
     get.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     get.add_argument("--timeout", type=_seconds, default=10.0, metavar="S", help="seconds to wait (10)")
 
+    autoscale = commands.add_parser(
+        "autoscale",
+        help="what drives a workload, and why it holds or moves",
+        description=f"Prints the chain of its autoscalers and recomputes what they decide. {_NAMES}",
+        epilog="exits 5, printing what it has, when a required source did not answer in time",
+        parents=[cluster],
+        argument_default=argparse.SUPPRESS,
+    )
+    autoscale.add_argument("name", metavar="NAME")
+    autoscale.add_argument("-o", dest="output", choices=("text", "json"), default="text")
+    autoscale.add_argument("--timeout", type=_seconds, default=10.0, metavar="S", help="seconds to wait (10)")
+
     watch = commands.add_parser(
         "watch",
         help="a line for everything that happens",

@@ -19,9 +19,10 @@ from msgspec.structs import replace
 from clients.clock import Clock
 from clients.kube.config import ClusterConfig, ContextInfo, contexts, load
 from clients.kube.errors import KubeError
+from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Ticket
 from clients.serving.changes import Change
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
 from clients.serving.sources import SourceState
@@ -315,6 +316,17 @@ class Data:
         from tui.object_text import as_yaml
 
         return as_yaml(await self._ask(lambda line: line.backend.object(key)))
+
+    async def autoscaling(self, key: WorkloadKey) -> Autoscaling | None:
+        """What drives it and what that decides now."""
+        workload = self._workload(key)
+        return await self._ask(lambda line: line.backend.autoscaling(workload))
+
+    async def driver_yaml(self, ref: ObjectRef) -> str:
+        """A whole object of a chain, as YAML."""
+        from tui.object_text import as_yaml
+
+        return as_yaml(await self._ask(lambda line: line.backend.driver(ref)))
 
     async def describe(self, key: WorkloadKey) -> str:
         """The object, its groups and its drivers in words."""

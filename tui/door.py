@@ -12,9 +12,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Ticket
 from clients.serving.changes import Change
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import ScalePlan
 from tui.fleet import FleetDelta, FleetView
@@ -182,6 +183,17 @@ class Door(Protocol):
 
     async def object_yaml(self, key: WorkloadKey) -> str:
         """The whole object as YAML. Raises ``DataError``."""
+        ...
+
+    async def autoscaling(self, key: WorkloadKey) -> Autoscaling | None:
+        """What drives it and what that decides now; ``None``: its system has nothing that does.
+
+        Metrics are read for as long as this is asked, once a second or so. Raises ``DataError``.
+        """
+        ...
+
+    async def driver_yaml(self, ref: ObjectRef) -> str:
+        """A whole object of a chain as YAML. Raises ``DataError``."""
         ...
 
     async def describe(self, key: WorkloadKey) -> str:

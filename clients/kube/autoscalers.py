@@ -27,6 +27,9 @@ __all__ = ["Autoscaler", "Autoscalers"]
 
 Autoscaler: TypeAlias = HpaObject | KedaObject | PolicyObject | CronHpaRow
 
+_TELLING = frozenset({"SuccessfulRescale", "FailedRescale", "ScalingReplicaSet"})
+_EARLY = 2000
+"""Objects whose events are kept for an HPA that may be read later."""
 _TOGETHER = 1.0
 """Seconds of this machine within which the status of an HPA follows its event."""
 
@@ -43,6 +46,8 @@ class Autoscalers:
         self._on: dict[Place, set[Place]] = {}
         """HPAs by what they scale."""
         self._rescales: dict[Place, Rescales] = {}
+        self._early: dict[Place, list[EventRow]] = {}
+        """Events of objects without an HPA that is known: the events may be read before the HPAs."""
         self._waiting: list[tuple[EventRow, float]] = []
         """Events of HPAs whose status is still to come, each with when it arrived."""
         self._untold: list[tuple[Place, float]] = []
@@ -65,8 +70,16 @@ class Autoscalers:
             self._on.get(place_of(old, row.namespace), set()).discard(place)
         if row.target is not None:
             self._on.setdefault(place_of(row.target, row.namespace), set()).add(place)
+        if before is None:
+            for event in self._early_ones(row, place):
+                self._of(place).put(event, row, fresh=False)
         for event, _ in [entry for entry in self._waiting if _place(entry[0]) == place]:
             self._take(event, row)
+
+    def _early_ones(self, row: HpaObject, place: Place) -> Iterator[EventRow]:
+        yield from self._early.get(place, ())
+        if row.target is not None:
+            yield from self._early.get(place_of(row.target, row.namespace), ())
 
     def put_keda(self, row: KedaObject) -> None:
         """A new or changed ScaledObject."""
@@ -112,17 +125,22 @@ class Autoscalers:
 
     def put_event(self, row: EventRow) -> None:
         """An event that may tell of an HPA's move."""
-        if row.kind == hpa.KIND:
-            known = self._by_place.get(_place(row))
-            if isinstance(known, HpaObject):
-                if row.at is not None and row.at >= self._since:
-                    self._waiting.append((row, self._clock.monotonic()))
-                else:
-                    self._take(row, known)
-        for place in self._on.get(_place(row), ()):
+        known = self._by_place.get(_place(row))
+        if row.kind == hpa.KIND and isinstance(known, HpaObject):
+            if row.at is not None and row.at >= self._since:
+                self._waiting.append((row, self._clock.monotonic()))
+            else:
+                self._take(row, known)
+            return
+        places = self._on.get(_place(row), ())
+        for place in places:
             known = self._by_place.get(place)
             if isinstance(known, HpaObject):
                 self._of(place).put(row, known, fresh=False)
+        if not places and row.reason in _TELLING:
+            self._early.setdefault(_place(row), []).append(row)
+            while len(self._early) > _EARLY:
+                del self._early[next(iter(self._early))]
 
     def _take(self, row: EventRow, known: HpaObject) -> None:
         self._waiting = [entry for entry in self._waiting if entry[0] is not row]

@@ -20,8 +20,9 @@ from clients.kube.cronhpa import read_zone
 from clients.kube.discovery import kthena_schema
 from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.heartbeat import Heartbeat, Pulse
-from clients.kube.intake import KEEPERS, Intake, decoder_of, streams
+from clients.kube.intake import DRIVING, KEEPERS, Intake, decoder_of, streams
 from clients.kube.kthena_order import from_schema
+from clients.kube.logs import Container
 from clients.kube.objects import read_object
 from clients.kube.plan_parts import Asker
 from clients.kube.planner import SPECS, Planner
@@ -36,7 +37,7 @@ from clients.serving.backend import NotShown, Sink, Ticket
 from clients.serving.chain import Chains
 from clients.serving.changes import Change
 from clients.serving.eta import Durations
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.plans import Money, ScalePlan
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
@@ -250,9 +251,12 @@ class KubeBackend:
         while True:
             known = self._scalers.any_cron
             if known:
-                self._scalers.in_zone(await read_zone(self._session))
-                self._touched.set()
+                await self._read_zone()
             await asyncio.sleep(_READ_ZONE if known else _ASK_AGAIN)
+
+    async def _read_zone(self) -> None:
+        self._scalers.in_zone(await read_zone(self._session))
+        self._touched.set()
 
     def _on_pulse(self, pulse: Pulse) -> None:
         """Every unanswered question counts against the streams that are older than it.
@@ -367,6 +371,8 @@ class KubeBackend:
 
     async def autoscaling(self, workload: Workload) -> Autoscaling:
         """What drives the workload and what that decides; metrics are read while somebody asks."""
+        if self._scalers.zone is None and self._scalers.any_cron:
+            await self._read_zone()
         return await autoscaling(
             workload, self._scalers, self._world.ledger, self.sources, self.clock, self._clock.now()
         )
@@ -377,13 +383,20 @@ class KubeBackend:
             self._session, SPECS[key.kind], key.namespace, key.name, managed_fields=managed_fields
         )
 
+    async def driver(self, ref: ObjectRef) -> dict[str, Any]:
+        """An object of a chain as the server has it now; raises KubeError."""
+        spec = SPECS.get(ref.kind) or DRIVING.get(ref.kind)
+        if spec is None:
+            raise KubeError(f"{ref} is of a kind that is not read here", kind=ErrorKind.NOT_FOUND, sent=False)
+        return await read_object(self._session, spec, ref.namespace, ref.name)
+
     def logs(
         self, namespace: str, pod: str, container: str | None, *, previous: bool = False
     ) -> AsyncIterator[str]:
         """The last 200 lines, then what follows; raises KubeError."""
         return logs.tail(self._session, namespace, pod, container, previous=previous)
 
-    async def containers(self, namespace: str, pod: str) -> tuple[logs.Container, ...]:
+    async def containers(self, namespace: str, pod: str) -> tuple[Container, ...]:
         """The pod's containers, the one that its logs are about first; raises KubeError."""
         return await logs.containers(self._session, namespace, pod)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +25,7 @@ from clients.kube.session import Session
 from clients.serving.chain import Link, LinkKind
 from clients.serving.decision_words import lasted
 from clients.serving.keys import ObjectRef
-from clients.serving.schedule import Firing, Schedule, ScheduledJob
+from clients.serving.schedule import Firing, Schedule, ScheduledJob, zone_named
 from clients.serving.workload import Driver
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "plan",
     "read_zone",
     "zone_in",
-    "zone_named",
 ]
 
 GROUP = "autoscaling.alibabacloud.com"
@@ -181,14 +179,6 @@ def owner_note(owner: OwnerRow | None) -> str | None:
 
 
 # -- time
-
-
-def zone_named(name: str) -> tzinfo:
-    """The zone; the usual one of the controller for a name that is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo(DEFAULT_ZONE)
 
 
 def zone_in(raw: bytes | msgspec.Raw) -> str | None:

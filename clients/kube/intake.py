@@ -28,7 +28,7 @@ from clients.kube.shared_watches import ENDPOINT_SLICES, EVENTS, NODES, PODS
 from clients.kube.world import World
 from clients.serving.sources import SourceStatus
 
-__all__ = ["KEEPERS", "Intake", "Stream", "streams"]
+__all__ = ["DRIVING", "KEEPERS", "Intake", "Stream", "streams"]
 
 KEEPERS = (
     kserve.INFERENCE_SERVICES,
@@ -38,6 +38,9 @@ KEEPERS = (
     workloads.REPLICA_SETS,
 )
 """Kinds that keep pods, beside ModelServings."""
+
+DRIVING = {spec.kind: spec for module in (hpa, cronhpa, keda, kthena_policy) for spec in module.WATCHES}
+"""What drives counts, by kind."""
 
 _KEEPER_DECODERS: tuple[Callable[[Any], KeeperRow], ...] = (
     controller_decode.inference_service,

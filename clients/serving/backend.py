@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from clients.clock import Clock
+from clients.serving.autoscaling import Autoscaling
 from clients.serving.changes import Change
 from clients.serving.events import Event
 from clients.serving.keys import WorkloadKey
@@ -123,6 +124,10 @@ class Backend(Protocol):
 
     async def run(self, sink: Sink) -> None:
         """Reads until cancelled. Faults become source states; it never raises but on cancellation."""
+        ...
+
+    async def autoscaling(self, workload: Workload) -> Autoscaling | None:
+        """What drives it and what that decides now; ``None`` where the system has nothing that does."""
         ...
 
     async def plan(self, workload: Workload, change: Change) -> ScalePlan:

@@ -8,12 +8,13 @@ from types import MappingProxyType
 
 import msgspec
 
+from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import GpuTotals, Result, Ticket
 from clients.serving.changes import Change, ReplicasChange
 from clients.serving.confirm import confirmation
 from clients.serving.events import Event
 from clients.serving.guards import Confirmation, Guard, Level
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import Capacity, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceState, SourceStatus
@@ -106,6 +107,7 @@ class ScriptedDoor:
         self.dry_run_word = Guard("dry-run", Level.PASS, "the server accepts it")
         self.slow_send: asyncio.Event | None = None
         self.members: tuple[ContainerView, ...] = (ContainerView("engine"),)
+        self.scaled: dict[WorkloadKey, Autoscaling] = {}
         self.lines: list[str] = ["first line", "second line"]
         self.error: str | None = None
         self.protected = False
@@ -184,6 +186,15 @@ class ScriptedDoor:
         if self.error:
             raise DataError(self.error)
         return f"kind: {key.kind}\nmetadata:\n  name: {key.name}\n"
+
+    async def autoscaling(self, key: WorkloadKey) -> Autoscaling | None:
+        self.asked.append(f"autoscaling {key.name}")
+        if self.error:
+            raise DataError(self.error)
+        return self.scaled.get(key)
+
+    async def driver_yaml(self, ref: ObjectRef) -> str:
+        return f"kind: {ref.kind}\nmetadata:\n  name: {ref.name}\n"
 
     async def describe(self, key: WorkloadKey) -> str:
         return f"Name: {key.name}\n"

@@ -19,7 +19,7 @@ from clients.kube.cronhpa import Bounds, bounds_after
 from clients.kube.rows import OwnerRow
 from clients.serving.chain import LinkKind, resolve
 from clients.serving.keys import ObjectRef
-from clients.serving.schedule import clock_times
+from clients.serving.schedule import clock_times, zone_named
 from tests.support.kube import session_to
 
 SHANGHAI, NEW_YORK, LORD_HOWE = "Asia/Shanghai", "America/New_York", "Australia/Lord_Howe"
@@ -303,8 +303,8 @@ def test_the_zone_of_the_controller() -> None:
     deployment = {"spec": {"template": {"spec": {"containers": [{"name": "c", "env": env}]}}}}
     assert cronhpa.zone_in(msgspec.json.encode(deployment)) == NEW_YORK
     assert cronhpa.zone_in(b"{}") is None
-    assert str(cronhpa.zone_named("No/Such")) == SHANGHAI
-    assert str(cronhpa.zone_named("../../etc/passwd")) == SHANGHAI
+    assert str(zone_named("No/Such")) == SHANGHAI
+    assert str(zone_named("../../etc/passwd")) == SHANGHAI
 
 
 def test_a_controller_that_is_silent_is_named() -> None:
