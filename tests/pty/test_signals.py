@@ -197,6 +197,7 @@ def test_a_hang_up_between_intent_and_answer(slow: tuple[Hostile, Path], tmp_pat
         assert dialog_open(terminal)
         terminal.signal(signal.SIGKILL if how == "killed" else signal.SIGHUP)
         if how == "answered late":
+            terminal.wait(lambda: not taken(terminal))
             front.answer_writes.set()
         assert terminal.ended() == (-signal.SIGKILL if how == "killed" else Exit.INTERRUPTED)
         if how != "killed":

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from clients.serving.guards import Confirmation
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Count, Outcome
 from clients.serving.plans import ScalePlan, Write
+from tests.tui.cli.conftest import until
 from tui import audit
 from tui.audit import AuditLog, AuditUnavailable, Author, unfinished_lines
 from tui.audit_places import FilePlace, JournalPlace, Place
@@ -328,6 +331,28 @@ def test_where_files_cannot_be_locked_it_goes_on_in_one(
     for _ in range(3):
         place.append(b"x" * 60)
     assert place.read_new() == (b"x" * 60 + b"\n") * 3
+
+
+def test_who_waited_while_the_file_was_moved_aside_writes_to_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    place = file(path)
+    place.append(b"full")
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waits = threading.Thread(target=place.append, args=(b"late",))
+        waits.start()
+        until(lambda: _times_open(path) == 2, "the writer waiting for the lock")
+        path.rename(place.before)
+        path.write_bytes(b"new\n")
+    waits.join(20)
+    assert path.read_bytes() == b"new\nlate\n"
+    assert place.before.read_bytes() == b"full\n"
+
+
+def _times_open(path: Path) -> int:
+    """By this process."""
+    links = (os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+    return sum(link == str(path) for link in links)
 
 
 def test_the_log_is_never_written_through_a_link(tmp_path: Path) -> None:
