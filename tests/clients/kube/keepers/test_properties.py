@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from hypothesis import given, settings
@@ -201,12 +201,13 @@ def check_sound(value: Workload) -> None:
 
 def do(world: World, change: Change) -> None:
     what, row = change
-    {
+    takers: dict[str, Callable[[Any], None]] = {
         "put": world.put_keeper,
         "pod": world.put_pod,
         "drop": world.drop_keeper,
         "gone": world.drop_pod,
-    }[what](row)
+    }
+    takers[what](row)
 
 
 @settings(max_examples=300, deadline=None)
