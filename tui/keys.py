@@ -35,12 +35,15 @@ class Place(StrEnum):
     TEXT = "text"
     """A page of text: an object, a description, a reason, the help."""
     SOURCES = "sources"
+    AUTOSCALING = "autoscaling"
     SCALE = "scale dialog"
     CHOICE = "menu"
     """Any dialog that offers a list, or asks a question."""
 
 
-_LISTS = frozenset({Place.FLEET, Place.WORKLOAD, Place.EVENTS, Place.LOGS, Place.TEXT, Place.SOURCES})
+_LISTS = frozenset(
+    {Place.FLEET, Place.WORKLOAD, Place.EVENTS, Place.LOGS, Place.TEXT, Place.SOURCES, Place.AUTOSCALING}
+)
 _ROWS = frozenset({Place.FLEET, Place.WORKLOAD})
 _WIDE = frozenset({Place.WORKLOAD, Place.LOGS, Place.TEXT})
 """Where there is something to the side."""
@@ -86,17 +89,18 @@ KEYS: tuple[Key, ...] = (
     Key("bottom", ("G", "end"), "G", "bottom", "To the last.", _LISTS, MOVE),
     Key("page_down", ("pagedown",), "PgDn", "page down", "A page down.", _LISTS | {Place.SCALE}, MOVE),
     Key("page_up", ("pageup",), "PgUp", "page up", "A page up.", _LISTS | {Place.SCALE}, MOVE),
-    Key("open", ("enter",), "Enter", "open", "Opens what the cursor is on.", _ROWS, MOVE, 1),
+    Key("open", ("enter",), "Enter", "open", "Opens what the cursor is on.", _ROWS | {Place.AUTOSCALING}, MOVE, 1),
     Key("back", ("escape",), "Esc", "back", "Back to where you came from; clears a filter first. Never quits.", _LISTS | _DIALOGS, MOVE, 1),
     Key("next", ("n",), "n", "next trouble", "To the next thing that needs you.", _LISTS, MOVE, 8, command="next"),
     Key("filter", ("slash",), "/", "filter", "Shows only rows that match: text or regex, !not, COLUMN:rx, label:rx.", frozenset({Place.FLEET, Place.EVENTS, Place.LOGS, Place.TEXT}), LOOK, 6, command="filter"),
     Key("sort", ("S",), "S", "sort", "The next sort order; equal rows keep their places.", frozenset({Place.FLEET}), LOOK, 12, command="sort"),
     Key("mark", ("space",), "Space", "mark", "Marks the row, or takes the mark away; c copies the names of all marked ones.", frozenset({Place.FLEET}), LOOK),
-    Key("events", ("e",), "e", "events", "Events and time line, newest first: of this workload, on other screens of everything.", _ROWS | {Place.TEXT, Place.SOURCES, Place.LOGS}, LOOK, 7, command="events"),
+    Key("events", ("e",), "e", "events", "Events and time line, newest first: of this workload, on other screens of everything.", _ROWS | {Place.AUTOSCALING, Place.TEXT, Place.SOURCES, Place.LOGS}, LOOK, 7, command="events"),
     Key("open", ("enter",), "Enter", "details", "Every event with all that is known of it, or the short account again.", frozenset({Place.EVENTS}), LOOK, 2, command="details"),
     Key("why", ("w",), "w", "why", "Why it does what it does: trouble, driver, operation.", _ROWS, LOOK, 5, command="why"),
+    Key("autoscaling", ("a",), "a", "autoscaling", "What drives it, why it holds or moves, and what comes next.", _ROWS, LOOK, 6, command="autoscaling"),
     Key("logs", ("L",), "L", "logs", "Logs of one pod: the last 200 lines, then what follows.", _ROWS, LOOK, 9, command="logs"),
-    Key("object", ("y",), "y", "object", "The whole object as YAML, read now.", _ROWS, LOOK, command="object"),
+    Key("object", ("y",), "y", "object", "The whole object as YAML, read now.", _ROWS | {Place.AUTOSCALING}, LOOK, command="object"),
     Key("describe", ("d",), "d", "describe", "The object, its pods and their events in words.", _ROWS, LOOK, command="describe"),
     Key("container", (), ":container", "another", "The log of another container of the pod, init containers too.", frozenset({Place.LOGS}), LOOK, 9, command="container"),
     Key("previous", (), ":previous", "before", "The log of the container before its last restart, or the present one again.", frozenset({Place.LOGS}), LOOK, 10, command="previous"),

@@ -42,7 +42,7 @@ _SOURCES = {
 }
 _SILENT = 60.0
 """Seconds after which a controller that has not taken up a new object is said to be silent."""
-_JOB = re.compile(r".*executed successfully\. current replicas:([0-9]{1,9}), desired replicas:([0-9]{1,9})")
+_JOB = re.compile(r".*executed successfully\. current replicas:([0-9]{1,9}), desired replicas:([0-9]{1,9})\.")
 
 
 async def autoscaling(

@@ -88,9 +88,8 @@ def bounds_words(decision: Decision, free_groups: int | None) -> str:
     words = f"{_count(decision.minimum)}-{_count(decision.maximum)}, now {_count(decision.current)}"
     room = headroom(decision)
     if room is not None:
-        words += f": {room} more to max" if room else ": at max"
-    if decision.minimum is not None and decision.minimum == decision.maximum:
-        words += " (pinned)"
+        pinned = decision.minimum == decision.maximum
+        words += ": pinned" if pinned else f": {room} more to max" if room else ": at max"
     if free_groups is not None:
         words += f"; the free GPUs hold {free_groups} more group{'' if free_groups == 1 else 's'}"
     return words
@@ -197,7 +196,7 @@ def zone_words(schedule: Schedule) -> str:
 def job_words(
     schedule: Schedule, job: ScheduledJob, now: float, local: tzinfo | None = None
 ) -> tuple[str, str, str, Iterable[str]]:
-    """(when next in both zones, replicas, name with its schedule and last result, notes)"""
+    """(when next in both zones, replicas, its line and how it went last, notes)"""
     when = "never again" if job.error is not None or job.once else "not known"
     if job.next_at is not None:
         times = clock_times(job.next_at, zone_named(schedule.zone), local)
@@ -214,7 +213,7 @@ def job_words(
     return (
         plain(when, 80),
         _count(job.replicas),
-        plain(f"{job.name} [{job.line}]{result}", 300),
+        plain(f"[{job.line}]{result}", 300),
         [plain(note, 300) for note in notes],
     )
 

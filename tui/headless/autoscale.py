@@ -133,7 +133,11 @@ def _counted(sample: PodSample, metric: MetricDecision) -> str:
 
 def _jobs(schedule: Schedule, now: float, width: int | None) -> Iterator[str]:
     told = [job_words(schedule, job, now) for job in schedule.jobs]
-    table = aligned([(when, count, words) for when, count, words, _ in told], width) if told else []
+    rows = [
+        (job.name, when, count, words)
+        for job, (when, count, words, _) in zip(schedule.jobs, told, strict=True)
+    ]
+    table = aligned(rows, width) if rows else []
     for line, (*_, notes) in zip(table, told, strict=True):
         yield line
         for note in notes:

@@ -14,6 +14,7 @@ from tui.dialogs.choice import Choice, ChoiceDialog
 from tui.dialogs.draft import GROUPS
 from tui.dialogs.scale import ScaleDialog
 from tui.keys import find, in_place
+from tui.screens.autoscaling import AutoscalingScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.bindings import action_of
 from tui.screens.logs import LogsScreen
@@ -167,6 +168,12 @@ class ActingScreen(ConsoleScreen):
             TextScreen(self.session, f"why  {self.session.title(key)}", read, live=True, wrap=True)
         )
 
+    def action_autoscaling(self) -> None:
+        """What drives it, and why."""
+        target = self.target()
+        if self.allow("autoscaling") and target:
+            self.app.push_screen(AutoscalingScreen(self.session, target.workload.key))
+
     def action_object(self) -> None:
         """The whole object, read now."""
         target = self.target()
@@ -209,7 +216,7 @@ class ActingScreen(ConsoleScreen):
 
 
 _ABOUT_WORKLOAD = frozenset(
-    {"open", "scale", "more", "fewer", "undo", "why", "logs", "object", "describe", "copy"}
+    {"open", "scale", "more", "fewer", "undo", "why", "autoscaling", "logs", "object", "describe", "copy"}
 )
 
 
