@@ -146,7 +146,7 @@ class FleetTable(LineWidget):
         self.reveal(self._index + self.pinned)
 
     def row_keys(self) -> list[object]:
-        """The heading, a row a workload, and last what a filter hides or why there is nothing."""
+        """The heading, a row a workload, and last what is hidden or not shown, or why there is nothing."""
         view, mono, columns = self._view, self._mono, self._columns
         keys: list[object] = [columns]
         for row in view.rows:
@@ -162,8 +162,11 @@ class FleetTable(LineWidget):
                     columns,
                 )
             )
+        room = max(20, self.size.width - 4)
         if not view.rows or view.hidden:
-            keys += wrapped(self._last_words(), max(20, self.size.width - 4))
+            keys += wrapped(self._last_words(), room)
+        if view.below:
+            keys += wrapped(view.below, room)
         return keys
 
     def draw_row(self, row: int, cells: int) -> Strip:

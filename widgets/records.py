@@ -65,6 +65,8 @@ class FleetView(Struct, frozen=True):
     """The first list still runs: an empty table then says so."""
     note: str | None = None
     """What an empty table says instead of "no workloads"."""
+    below: str = ""
+    """What stands under the rows whatever they are: ``31 Deployments not shown``."""
 
 
 class GridView(Struct, frozen=True):

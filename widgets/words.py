@@ -235,7 +235,7 @@ def doing(workload: Workload, eta: str) -> str:
             far = _far(group.phase, group.progress)
             parts.append(f"{group_label(group)} {group.phase}{far}")
         elif workload.phase is not Phase.RUNNING and not running:
-            parts.append(str(workload.phase))
+            parts.append(workload.state)
     if running and operation is not None:
         if eta:
             parts.append(eta)

@@ -85,6 +85,7 @@ def workload_of(
         warnings=lingering,
         labels=tuple(sorted(row.labels.items())),
         about=_about(row),
+        stopped=service is not None and service.stopped,
     )
 
 

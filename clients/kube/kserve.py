@@ -143,5 +143,5 @@ def about(row: InferenceServiceRow) -> tuple[tuple[str, str], ...]:
     if row.mode == "Standard":
         facts.append(("autoscaler class", row.scaler))
     if row.stopped:
-        facts.append(("stopped", "KServe keeps no pods until it is resumed"))
+        facts.append(("stopped", "no pods until it is resumed"))
     return tuple(facts)

@@ -214,3 +214,10 @@ class Workload(Struct, frozen=True):
     labels: tuple[tuple[str, str], ...] = field(default=())
     about: tuple[tuple[str, str], ...] = ()
     """Short facts that only its system has, by name: how it is run, which class of autoscaler."""
+    stopped: bool = False
+    """Somebody stopped it, and it keeps no pods until it is resumed."""
+
+    @property
+    def state(self) -> str:
+        """Its phase in a word; ``stopped`` for one that is stopped and has nothing left."""
+        return "stopped" if self.stopped and self.phase is Phase.ABSENT else str(self.phase)

@@ -187,6 +187,25 @@ async def test_what_a_filter_hides_is_said() -> None:
         assert "reading the first list" in lines(table)[1]
 
 
+async def test_what_is_not_shown_is_counted_under_the_rows() -> None:
+    table = FleetTable()
+    async with staged(table, 80):
+        table.show(FleetView((FleetRow(_scaling()),), below="31 Deployments not shown"), 0)
+        assert lines(table)[2].strip() == "31 Deployments not shown"
+        table.show(FleetView((), note="no workloads in llm", below="31 Deployments not shown"), 0)
+        assert [line.strip() for line in lines(table)[1:3]] == [
+            "no workloads in llm", "31 Deployments not shown",
+        ]  # fmt: skip
+
+
+async def test_a_stopped_workload_is_called_so() -> None:
+    table = FleetTable()
+    value = msgspec.structs.replace(workload("iris", 0), phase=Phase.ABSENT, stopped=True)
+    async with staged(table, 120):
+        table.show(_view(value), 0)
+        assert lines(table)[1].split()[-1] == "stopped"
+
+
 async def test_a_change_is_bold_for_two_seconds() -> None:
     table = FleetTable()
     async with staged(table, 100):

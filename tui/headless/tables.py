@@ -141,7 +141,7 @@ def _doing(workload: Workload, eta: float | None) -> str:
     if workload.trouble is not None:
         parts.append(_trouble(workload.trouble))
     if not parts and workload.phase is not Phase.RUNNING:
-        parts.append(str(workload.phase))
+        parts.append(workload.state)
     return "; ".join(parts)
 
 

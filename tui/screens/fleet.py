@@ -77,7 +77,8 @@ class FleetScreen(ActingScreen):
         note = None
         if not shown:
             note = "no workload passes the filter" if hidden.count else self._empty()
-        view = FleetView(shown, loading=self._loading(), note=note)
+        below = str(self.session.live.view.not_shown)
+        view = FleetView(shown, loading=self._loading(), note=note, below=below)
         self.table.show(view, door.now(), door.monotonic())
         self.query_one(FilterLine).result(self.rows.filter, hidden)
         self._say_row()

@@ -267,7 +267,7 @@ def test_a_stopped_service_is_shown_until_its_last_pod_is_gone() -> None:
         if look.sim.pods():
             assert (value.phase, value.cause, value.desired) == (Phase.DELETING, Cause.SCALE, 0)
     assert (look("iris").phase, look("iris").trouble) == (Phase.ABSENT, None)
-    assert dict(look("iris").about)["stopped"]
+    assert look("iris").state == "stopped"
 
     look.sim.store.mutate(ISVC, NAMESPACE, "iris", lambda obj: stop(obj, "false"), manager="kubectl")
     for known in look.live(5):
