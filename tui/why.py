@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clients.serving.account import score
 from clients.serving.differences import own_trouble
 from clients.serving.operation import Operation
@@ -24,10 +26,12 @@ def why(
     eta: EtaView | None = None,
     last: Operation | None = None,
     wrote: Asked | None = None,
+    decided: Sequence[str] = (),
 ) -> str:
     """The page that ``w`` shows; about one group or role replica if they are named.
 
-    ``last`` is the operation that ended last, ``wrote`` who asked for the present counts, by the audit log.
+    ``last`` is the operation that ended last, ``wrote`` who asked for the present counts, by the audit log,
+    ``decided`` what the drivers decide now, a sentence each.
     """
     name = plain(workload.key.name)
     ready = "–" if workload.ready is None else workload.ready
@@ -37,6 +41,7 @@ def why(
     lines += _troubles(workload, groups, replica, now)
     lines += ["Who decides how many there are"]
     lines += [f"  {line}" for driver in workload.drivers for line in _driver(driver)]
+    lines += [f"  Now: {plain(sentence, 400)}" for sentence in decided]
     if not workload.drivers:
         lines.append("  Nothing drives it: the number stays what somebody sets by hand.")
     if workload.owner:
@@ -96,7 +101,8 @@ def _driver(driver: Driver) -> list[str]:
     what = f"role {plain(driver.role)}" if driver.role else "the groups"
     lines = [f"{plain(driver.kind)} {plain(driver.ref.name)} scales {what}{bounds}."]
     if driver.signal:
-        lines.append(f"    It looks at {plain(driver.signal)}.")
+        looks = "Its next job:" if driver.kind == "CronHPA" else "It looks at"
+        lines.append(f"    {looks} {plain(driver.signal)}.")
     if driver.reverts:
         when = "at once" if not driver.interval else f"within {duration(driver.interval)}"
         if driver.interval is None:

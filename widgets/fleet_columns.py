@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from clients.serving.driver_words import at_bound, driver_words
 from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Phase, TroubleKind
 from clients.serving.workload import Group, Workload
@@ -15,7 +16,7 @@ from widgets.cells import fit, fraction, number, shown, width
 from widgets.lines import Line, Piece
 from widgets.records import FleetRow
 from widgets.theme import Look
-from widgets.words import doing, driver, initials, kind_short, role_totals, workload_name
+from widgets.words import doing, initials, kind_short, role_totals, workload_name
 
 __all__ = ["Column", "Columns", "Layout", "cell", "heading"]
 
@@ -157,7 +158,7 @@ def _measure(workload: Workload, before: _Sizes | None) -> _Sizes:
         for name, _, wanted in role_totals(workload)
         if name in letters
     ]
-    said = width(driver(workload.drivers))
+    said = width(driver_words(workload.drivers))
     return _Sizes(
         full_name=width(workload_name(workload, with_namespace=True)),
         name=width(workload_name(workload, with_namespace=False)),
@@ -167,7 +168,7 @@ def _measure(workload: Workload, before: _Sizes | None) -> _Sizes:
         groups=len(workload.groups),
         roles=sum(roles) - 1 if roles else 0,
         driver=said if before is None else max(said, before.driver),
-        driver_short=width(driver(workload.drivers, signal=False)),
+        driver_short=width(driver_words(workload.drivers, signal=False)),
     )
 
 
@@ -214,10 +215,11 @@ def cell(column: Column, cells: int, row: FleetRow, columns: Columns, eta: str, 
         case Column.GPU:
             return ((fit(number(workload.gpus, cells), cells, right=True, ellipsis=cut), styles.normal),)
         case Column.DRIVER:
-            text = driver(workload.drivers)
+            text = driver_words(workload.drivers)
             if width(text) > cells:
-                text = driver(workload.drivers, signal=False)
-            return ((fit(text, cells, ellipsis=cut), styles.normal if workload.drivers else styles.dim),)
+                text = driver_words(workload.drivers, signal=False)
+            style = styles.warn if at_bound(workload.drivers) else styles.normal
+            return ((fit(text, cells, ellipsis=cut), style if workload.drivers else styles.dim),)
         case Column.DOING:
             trouble = workload.trouble
             style = styles.normal if trouble is None else look.trouble_style(trouble.kind)

@@ -9,14 +9,13 @@ from clients.serving.operation import Count, Operation
 from clients.serving.phase import Phase
 from clients.serving.plans import Eta
 from clients.serving.reasons import trouble_text
-from clients.serving.workload import Driver, Group, RoleReplica, Workload
+from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.cells import UNKNOWN, fraction, percent, shown, span
 
 __all__ = [
     "MOVING",
     "counts",
     "doing",
-    "driver",
     "earlier",
     "group_label",
     "group_words",
@@ -94,26 +93,6 @@ def quiet(workload: Workload) -> str:
     """``3 of 4 groups ready``: what there is to say where nothing goes on."""
     ready = workload.ready if workload.capabilities.ready_known else None
     return f"{_count(ready)} of {_count(workload.desired)} groups ready"
-
-
-def driver(drivers: Sequence[Driver], *, signal: bool = True) -> str:
-    """``HPA 2-8 cpu 72>60``; ``manual`` without one; the first one and how many more where several fight.
-
-    Without ``signal`` it leaves out what the driver looks at.
-    """
-    if not drivers:
-        return "manual"
-    first = drivers[0]
-    parts = [shown(first.kind, 24)]
-    if first.minimum is not None or first.maximum is not None:
-        low = UNKNOWN if first.minimum is None else str(first.minimum)
-        high = UNKNOWN if first.maximum is None else str(first.maximum)
-        parts.append(f"{low}-{high}")
-    if signal and first.signal:
-        parts.append(shown(first.signal, 60))
-    if len(drivers) > 1:
-        parts.append(f"+{len(drivers) - 1}")
-    return " ".join(parts)
 
 
 def counts(before: Count, after: Count) -> str:

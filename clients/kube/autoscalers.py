@@ -56,6 +56,7 @@ class Autoscalers:
         """When a CronHPA fires next."""
         self.zone: str | None = None
         """The time zone of the CronHPA controller, where it could be read."""
+        self.zone_asked = False
         self.looks = HpaLooks(session, self._hpa)
 
     # -- objects in
@@ -175,6 +176,7 @@ class Autoscalers:
 
     def in_zone(self, zone: str | None) -> None:
         """The controller's time zone, as far as it could be read."""
+        self.zone_asked = True
         if zone is not None and zone != self.zone:
             self.zone = zone
             for row in list(self._by_place.values()):

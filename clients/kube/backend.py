@@ -371,7 +371,7 @@ class KubeBackend:
 
     async def autoscaling(self, workload: Workload) -> Autoscaling:
         """What drives the workload and what that decides; metrics are read while somebody asks."""
-        if self._scalers.zone is None and self._scalers.any_cron:
+        if self._scalers.any_cron and not self._scalers.zone_asked:
             await self._read_zone()
         return await autoscaling(
             workload, self._scalers, self._world.ledger, self.sources, self.clock, self._clock.now()

@@ -348,7 +348,7 @@ def drivers(
         if coming:
             at, size = min(coming, key=lambda each: each[0])
             interval = at - now
-            signal = f"next {_when(at, now, where)} → {'–' if size is None else size}"
+            signal = f"{_when(at, now, where)} to {'–' if size is None else size}"
         else:
             signal = "fires no more"
     return (

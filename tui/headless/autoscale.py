@@ -146,6 +146,6 @@ def _jobs(schedule: Schedule, now: float, width: int | None) -> Iterator[str]:
         yield plain(note)
     coming = [firing for firing in schedule.firings if firing.skipped is None]
     if coming:
-        day = ", ".join(f"{rfc3339(one.at, whole=True)} → {one.replicas}" for one in coming[:_FIRINGS])
+        day = ", ".join(f"{rfc3339(one.at, whole=True)} to {one.replicas}" for one in coming[:_FIRINGS])
         more = ", …" if len(coming) > _FIRINGS or schedule.more else ""
         yield f"next 24 h: {day}{more}"

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from clients.serving.backend import GpuTotals
+from clients.serving.driver_words import driver_words
 from clients.serving.eta import spell
 from clients.serving.operation import Count, Operation
 from clients.serving.phase import Phase, Trouble
 from clients.serving.plain import plain
 from clients.serving.reasons import trouble_text
 from clients.serving.sources import SourceState, SourceStatus
-from clients.serving.workload import Driver, Group, Role, RoleReplica, Workload
+from clients.serving.workload import Group, Role, RoleReplica, Workload
 from tui.headless.output import aligned
 from tui.headless.snapshot import Remaining
 
@@ -48,7 +49,7 @@ def fleet_table(workloads: Sequence[Workload], remaining: Remaining, width: int 
                 _phases(workload.groups),
                 _roles(workload.groups),
                 str(workload.gpus),
-                _drivers(workload.drivers),
+                driver_words(workload.drivers),
                 _doing(workload, remaining(workload)),
             ]
         )
@@ -120,17 +121,6 @@ def _roles(groups: Sequence[Group]) -> str:
                 ready[role.name] += role.ready
                 desired[role.name] += role.desired
     return " ".join(f"{name} {ready[name]}/{desired[name]}" for name in desired)
-
-
-def _drivers(drivers: Sequence[Driver]) -> str:
-    if not drivers:
-        return "manual"
-    first = drivers[0]
-    bounds = ""
-    if first.minimum is not None or first.maximum is not None:
-        bounds = f" {_number(first.minimum)}-{_number(first.maximum)}"
-    more = f" +{len(drivers) - 1}" if len(drivers) > 1 else ""
-    return f"{first.kind}{bounds}{' ' + first.signal if first.signal else ''}{more}"
 
 
 def _doing(workload: Workload, eta: float | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from clients.serving.autoscaling_words import headlines
 from clients.serving.backend import Result, Ticket
 from clients.serving.changes import ReplicasChange
 from clients.serving.keys import WorkloadKey
@@ -13,6 +15,7 @@ from clients.serving.workload import PodView, RoleReplica, Workload
 from tui.dialogs.choice import Choice, ChoiceDialog
 from tui.dialogs.draft import GROUPS
 from tui.dialogs.scale import ScaleDialog
+from tui.door import DataError
 from tui.keys import find, in_place
 from tui.screens.autoscaling import AutoscalingScreen
 from tui.screens.base import ConsoleScreen
@@ -24,6 +27,8 @@ from tui.why import why
 __all__ = ["ActingScreen", "Target"]
 
 _WRITE = "patch"
+_SOON = 2.0
+"""Seconds for which a page waits for what would only add to it."""
 
 
 class Target(Struct, frozen=True):
@@ -162,11 +167,23 @@ class ActingScreen(ConsoleScreen):
                 eta=door.eta(key),
                 last=door.fleet.finished(key),
                 wrote=door.wrote(key),
+                decided=await self._decided(workload),
             )
 
         self.app.push_screen(
             TextScreen(self.session, f"why  {self.session.title(key)}", read, live=True, wrap=True)
         )
+
+    async def _decided(self, workload: Workload) -> Sequence[str]:
+        """What its drivers decide now, where that is known soon enough."""
+        if not workload.drivers:
+            return ()
+        try:
+            async with asyncio.timeout(_SOON):
+                value = await self.session.door.autoscaling(workload.key)
+        except (DataError, TimeoutError):
+            return ()
+        return headlines(value) if value is not None and value.decisions else ()
 
     def action_autoscaling(self) -> None:
         """What drives it, and why."""

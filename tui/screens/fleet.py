@@ -8,6 +8,7 @@ from textual import on
 from textual.events import Resize
 from textual.widget import Widget
 
+from clients.serving.driver_words import driver_words
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
 from clients.serving.sources import SourceState
@@ -25,7 +26,7 @@ from widgets.cells import shown
 from widgets.cursor_words import CursorWords
 from widgets.fleet_table import FleetTable
 from widgets.records import FleetRow, FleetView
-from widgets.words import doing, driver, quiet, remaining
+from widgets.words import doing, quiet, remaining
 
 __all__ = ["FleetScreen"]
 
@@ -94,7 +95,7 @@ class FleetScreen(ActingScreen):
         trouble = workload.trouble
         text = doing(workload, remaining(row.eta)) or quiet(workload)
         if workload.drivers:
-            text += f"; driver {driver(workload.drivers)}"
+            text += f"; driver {driver_words(workload.drivers)}"
         words.show(
             shown(workload.key.name, 100),
             text,

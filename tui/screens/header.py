@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from clients.serving.driver_words import driver_words
 from clients.serving.workload import Workload
 from widgets.cells import fraction, shown
 from widgets.lines import Line, Piece, TextWidget
-from widgets.words import driver
 
 __all__ = ["Header"]
 
@@ -45,7 +45,7 @@ class Header(TextWidget):
             first.append((f"  in rotation {ready}/{known}", style))
         if workload.endpoint:
             first.append((f"  {shown(workload.endpoint, 200)}", styles.accent))
-        second: list[Piece] = [(" driver ", styles.dim), (driver(workload.drivers), styles.normal)]
+        second: list[Piece] = [(" driver ", styles.dim), (driver_words(workload.drivers), styles.normal)]
         if workload.owner:
             second += [("  owner ", styles.dim), (shown(str(workload.owner), 80), styles.normal)]
         if workload.version:

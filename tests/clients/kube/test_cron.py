@@ -186,11 +186,11 @@ def test_the_driver_says_what_comes_next() -> None:
     row = made()
     ((target, driver),) = cronhpa.drivers(row, NOW)
     assert target == ObjectRef("autoscaling", "HorizontalPodAutoscaler", "llm", "scaler")
-    assert (driver.kind, driver.signal, driver.interval) == ("CronHPA", "next 22:00 → 1", 3600)
+    assert (driver.kind, driver.signal, driver.interval) == ("CronHPA", "22:00 to 1", 3600)
     assert cronhpa.drivers(row)[0][1].signal == "3 jobs"
-    assert cronhpa.drivers(row, NOW, "UTC")[0][1].signal == "next 22:00 → 1"
-    assert cronhpa.drivers(row, moment("2026-08-22 23:00"))[0][1].signal == "next 22:00 → 1"
-    assert cronhpa.drivers(made(jobs=jobs("0 30 8 1 * ?")), NOW)[0][1].signal == "next Sep 01 08:30 → 0"
+    assert cronhpa.drivers(row, NOW, "UTC")[0][1].signal == "22:00 to 1"
+    assert cronhpa.drivers(row, moment("2026-08-22 23:00"))[0][1].signal == "22:00 to 1"
+    assert cronhpa.drivers(made(jobs=jobs("0 30 8 1 * ?")), NOW)[0][1].signal == "Sep 01 08:30 to 0"
     assert cronhpa.drivers(made(jobs=jobs("bad")), NOW)[0][1].signal == "fires no more"
 
 

@@ -1,0 +1,47 @@
+"""What drives a workload's count, in one cell: who acts soonest, its signal, what stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clients.serving.plain import plain
+from clients.serving.workload import Driver
+
+__all__ = ["at_bound", "driver_words"]
+
+_UNKNOWN = "–"
+_SIGNAL = 60
+_NOTE = 14
+"""Characters of a note that a cell has room for; a longer one is told by ``!`` and read with ``w``."""
+_CRON = "CronHPA"
+
+
+def driver_words(drivers: Sequence[Driver], *, signal: bool = True) -> str:
+    """``HPA 2-8 cpu 72>60 at max, cron 08:30 to 3``; ``manual`` without one; plain text.
+
+    Schedules beside another driver are told by their next job; of further drivers only how many there are.
+    Without ``signal`` it leaves out what the first driver looks at, and the schedule's job.
+    """
+    if not drivers:
+        return "manual"
+    first, *rest = drivers
+    parts = [plain(first.kind, 24)]
+    if first.minimum is not None or first.maximum is not None:
+        bounds = (first.minimum, first.maximum)
+        parts.append("-".join(_UNKNOWN if bound is None else str(bound) for bound in bounds))
+    if signal and first.signal:
+        parts.append(plain(first.signal, _SIGNAL))
+    note = None if first.kind == _CRON else first.note
+    if note:
+        parts.append(plain(note) if len(note) <= _NOTE else "!")
+    words = " ".join(parts)
+    crons = [driver for driver in rest if driver.kind == _CRON]
+    if crons:
+        words += f", cron {plain(crons[0].signal or '', _SIGNAL)}".rstrip() if signal else ", cron"
+    more = len(rest) - len(crons[:1])
+    return f"{words} +{more}" if more else words
+
+
+def at_bound(drivers: Sequence[Driver]) -> bool:
+    """Whether the first driver cannot go where it wants to."""
+    return bool(drivers) and drivers[0].note == "at max"
