@@ -30,6 +30,8 @@ Autoscaler: TypeAlias = HpaObject | KedaObject | PolicyObject | CronHpaRow
 _TELLING = frozenset({"SuccessfulRescale", "FailedRescale", "ScalingReplicaSet"})
 _EARLY = 2000
 """Objects whose events are kept for an HPA that may be read later."""
+_AGES = 60.0
+"""Seconds of this machine after which what was told of a CronHPA is old: within how long it acts."""
 _TOGETHER = 1.0
 """Seconds of this machine within which the status of an HPA follows its event."""
 
@@ -52,8 +54,8 @@ class Autoscalers:
         """Events of HPAs whose status is still to come, each with when it arrived."""
         self._untold: list[tuple[Place, float]] = []
         """(HPA, when) of moves of which no event was made yet."""
-        self._due: dict[str, float] = {}
-        """When a CronHPA fires next."""
+        self._due: dict[str, tuple[float, float]] = {}
+        """When a CronHPA fires next, and when, of this machine, it was told of last."""
         self.zone: str | None = None
         """The time zone of the CronHPA controller, where it could be read."""
         self.zone_asked = False
@@ -101,7 +103,7 @@ class Autoscalers:
         waits = [driver.interval for _, driver in drivers if driver.interval is not None]
         self._due.pop(row.uid, None)
         if waits:
-            self._due[row.uid] = now + min(waits)
+            self._due[row.uid] = (now + min(waits), self._clock.monotonic())
 
     def drop(self, row: Autoscaler) -> None:
         """An object that is gone."""
@@ -184,10 +186,9 @@ class Autoscalers:
                     self.put_cron(row)
 
     def fire(self) -> None:
-        """Tells anew of CronHPAs that have fired since."""
-        now = self._clock.now()
-        fired = [uid for uid, at in self._due.items() if at <= now]
-        for uid in fired:
+        """Tells anew of CronHPAs that have fired since, and now and then of all: in how long they fire."""
+        now, here = self._clock.now(), self._clock.monotonic()
+        for uid in [uid for uid, (at, told) in self._due.items() if at <= now or here - told >= _AGES]:
             place = self._places.get(uid)
             row = self._by_place.get(place) if place is not None else None
             if isinstance(row, CronHpaRow):

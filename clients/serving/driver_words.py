@@ -20,7 +20,7 @@ def driver_words(drivers: Sequence[Driver], *, signal: bool = True) -> str:
     """``HPA 2-8 cpu 72>60 at max, cron 08:30 to 3``; ``manual`` without one; plain text.
 
     Schedules beside another driver are told by their next job; of further drivers only how many there are.
-    Without ``signal`` it leaves out what the first driver looks at, and the schedule's job.
+    Without ``signal`` it leaves out what the first driver looks at.
     """
     if not drivers:
         return "manual"
@@ -29,15 +29,16 @@ def driver_words(drivers: Sequence[Driver], *, signal: bool = True) -> str:
     if first.minimum is not None or first.maximum is not None:
         bounds = (first.minimum, first.maximum)
         parts.append("-".join(_UNKNOWN if bound is None else str(bound) for bound in bounds))
-    if signal and first.signal:
+    if first.signal and (signal or first.kind == _CRON):
         parts.append(plain(first.signal, _SIGNAL))
     note = None if first.kind == _CRON else first.note
     if note:
-        parts.append(plain(note) if len(note) <= _NOTE else "!")
+        pinned = note.startswith("pinned")  # At what is said by the bounds.
+        parts.append("pinned" if pinned else plain(note) if len(note) <= _NOTE else "!")
     words = " ".join(parts)
     crons = [driver for driver in rest if driver.kind == _CRON]
     if crons:
-        words += f", cron {plain(crons[0].signal or '', _SIGNAL)}".rstrip() if signal else ", cron"
+        words += f", cron {plain(crons[0].signal or '', _SIGNAL)}".rstrip()
     more = len(rest) - len(crons[:1])
     return f"{words} +{more}" if more else words
 
