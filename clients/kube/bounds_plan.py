@@ -25,7 +25,8 @@ from clients.kube.json_patch import MISSING, at, pointer, tested
 from clients.kube.objects import read_object
 from clients.kube.plan_parts import Asker, ChangeError, kubectl
 from clients.kube.resources import ResourceSpec, in_path
-from clients.kube.scale_guards import DRY_RUN_PENDING, stale_guard
+from clients.kube.rows import OwnerRow
+from clients.kube.scale_guards import DRY_RUN_PENDING, owner_guard, stale_guard
 from clients.kube.session import Session
 from clients.kube.world import World
 from clients.serving.affected import count_of
@@ -43,9 +44,10 @@ from clients.serving.changes import (
 )
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.keys import ObjectRef
+from clients.serving.phase import Phase
 from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan, Write
-from clients.serving.workload import Workload
+from clients.serving.workload import Driver, Workload
 
 __all__ = ["BoundsPlanner", "Consequence"]
 
@@ -54,6 +56,7 @@ Consequence = Callable[[World, Workload, ReplicasChange, str | None], ScalePlan]
 
 _STOP = pointer("metadata", "annotations", "serving.kserve.io/stop")
 _PAUSED = pointer("metadata", "annotations", "autoscaling.keda.sh/paused")
+_PREDICTOR = "predictor"
 _KEPT = ("gpus", "operation", "gang", "overshoot")
 """Guards of the counts that hold for the bounds that lead to them."""
 
@@ -109,39 +112,33 @@ class BoundsPlanner:
         if raw is None:
             raw = await self._read(place.ref)
         before = bounds_at(raw, place)
-        after = Bounds(
-            before.minimum if change.minimum is None else change.minimum,
-            before.maximum if change.maximum is None else change.maximum,
+        after = _wanted(before, change)
+        part = change.role or (_PREDICTOR if service is not None else None)
+        counts = _leads_to(workload, after, scaler, part, driver)
+        inner = self._consequence(world, workload, counts, part)
+        patch = tested(
+            raw,
+            [
+                (where, new)
+                for where, old, new in (
+                    (place.minimum, before.minimum, after.minimum),
+                    (place.maximum, before.maximum, after.maximum),
+                )
+                if old != new
+            ],
         )
-        if scaler == "none" and change.minimum is not None:
-            after = Bounds(change.minimum, before.maximum)
-        wanted = [
-            (pointer_, new)
-            for pointer_, old, new in (
-                (place.minimum, before.minimum, after.minimum),
-                (place.maximum, before.maximum, after.maximum),
-            )
-            if old != new
-        ]
-        patch = tested(raw, wanted)
-        counts = _leads_to(workload, after, scaler, change.role, driver.role if driver else None)
-        inner = self._consequence(world, workload, counts, change.role)
         guards = [
-            *_rule_guards(place, after, scaler),
-            *(_restart_guard(service),),
+            _rule_guard(place, change, after, service),
+            _restart_guard(service),
+            _owner_guard(raw) if service is None else None,
             *_cron_guards(workload, place),
         ]
-        notes = [f"bounds {before} to {after}: {place.acts}"]
-        if after.pinned:
-            notes.append(f"pinned at {after.minimum}: it is neither scaled out nor in until it is unpinned")
-        if workload.desired == 0 and scaler != "none":
-            notes.append("its count is 0, where an autoscaler rests: bounds bite once it runs again")
         plan = await self._made(workload, change, place.ref, patch, guards, inner=inner)
         return replace(
             plan,
             bounds_before=before,
             bounds_after=after,
-            notes=tuple(notes),
+            notes=_notes(place, before, after, inner, resting=workload.desired == 0 and scaler != "none"),
             undo=BoundsChange(before.minimum, before.maximum, change.role),
         )
 
@@ -158,7 +155,7 @@ class BoundsPlanner:
         raw = await self._read(ref)
         now = at(raw, _STOP) == "true"
         patch = [] if now != change.running else tested(raw, [(_STOP, MISSING if change.running else "true")])
-        counts = ReplicasChange(0) if not change.running else ReplicasChange(_resumed(service))
+        counts = ReplicasChange(_resumed(service) if change.running else 0)
         inner = self._consequence(world, workload, counts, None)
         note = (
             "KServe makes its Deployment and autoscaler again from the service"
@@ -196,7 +193,7 @@ class BoundsPlanner:
                 )
         else:
             raise ChangeError(f"{plain(kind)} has nothing that freezes one direction: pin its bounds instead")
-        plan = await self._made(workload, change, change.driver, patch, [])
+        plan = await self._made(workload, change, change.driver, patch, [_owner_guard(raw)])
         said = f"no scaling {word} by it any more" if change.frozen else f"scaling {word} by it again"
         return replace(
             plan,
@@ -334,21 +331,53 @@ def _plan(
     )
 
 
+def _wanted(before: Bounds, change: BoundsChange) -> Bounds:
+    """The bounds that are asked for; a pin makes both the one number that it names."""
+    low = before.minimum if change.minimum is None else change.minimum
+    high = before.maximum if change.maximum is None else change.maximum
+    if not change.pin:
+        return Bounds(low, high)
+    pinned = change.maximum if change.minimum is None else change.minimum
+    if pinned is None or (change.minimum is not None and change.maximum not in (None, change.minimum)):
+        raise ChangeError("a pin takes one number")
+    return Bounds(pinned, pinned)
+
+
 def _leads_to(
-    workload: Workload, after: Bounds, scaler: str | None, role: str | None, driven_role: str | None
+    workload: Workload, after: Bounds, scaler: str | None, part: str | None, driver: Driver | None
 ) -> ReplicasChange:
-    """The counts that the bounds force at once; metrics move them further only later."""
+    """The counts that the bounds force at once; metrics move them further only later.
+
+    ``part`` is a service's component. A role of a ModelServing is counted within every group.
+    """
     if scaler == "none":
         return ReplicasChange(after.minimum)
-    if driven_role is not None:
-        count = count_of(workload).role(driven_role)
-        return ReplicasChange(None, ((driven_role, after.clamp(count)),)) if count else ReplicasChange()
-    now = (
-        workload.desired
-        if role is None
-        else sum(1 for group in workload.groups if group.roles[0].name == role)
-    )
+    if part is None and driver is not None and driver.role is not None:
+        count = count_of(workload).role(driver.role)
+        return ReplicasChange(None, ((driver.role, after.clamp(count)),)) if count else ReplicasChange()
+    now = workload.desired
+    if part is not None:
+        now = sum(
+            group.roles[0].name == part and group.phase not in (Phase.DELETING, Phase.ABSENT)
+            for group in workload.groups
+        )
     return ReplicasChange(after.clamp(now)) if now else ReplicasChange()
+
+
+def _notes(
+    place: BoundsPlace, before: Bounds, after: Bounds, inner: ScalePlan, *, resting: bool
+) -> tuple[str, ...]:
+    """What it changes, and when that is felt."""
+    notes = [f"bounds {before} to {after}: {place.acts}"]
+    if after.pinned:
+        notes.append(f"pinned at {after.minimum}: neither scaled out nor in until it is unpinned")
+    if resting:
+        notes.append("its count is 0, where an autoscaler rests: bounds bite once it runs again")
+    elif inner.before == inner.after and after != before:
+        notes.append(
+            "nothing moves now: it stands within them, and they bite when the autoscaler next decides"
+        )
+    return tuple(notes)
 
 
 def _resumed(service: InferenceServiceRow) -> int:
@@ -356,20 +385,40 @@ def _resumed(service: InferenceServiceRow) -> int:
     return sum(max(1, 1 if part.minimum is None else part.minimum) for part in service.components)
 
 
-def _rule_guards(place: BoundsPlace, after: Bounds, scaler: str | None) -> list[Guard]:
-    wrong = []
+def _rule_guard(
+    place: BoundsPlace, change: BoundsChange, after: Bounds, service: InferenceServiceRow | None
+) -> Guard:
+    wrong, remedies = [], []
     low, high = after.minimum, after.maximum
-    by_hpa = place.ref.kind == "HorizontalPodAutoscaler" or scaler == "hpa"
+    by_hpa = place.ref.kind == "HorizontalPodAutoscaler" or (service is not None and service.scaler == "hpa")
     if low is not None and low < 0:
         wrong.append(f"a minimum below zero: {low}")
+    if high is not None and high < 1:
+        wrong.append(f"a maximum of {high}: at least 1")
     if low is not None and high is not None and low > high:
         wrong.append(f"the minimum {low} is above the maximum {high}")
-    if by_hpa and low == 0:
-        wrong.append("an HPA does not go to 0, and a minimum of 0 silently counts as 1")
-    if not wrong:
-        return [Guard("rules", Level.PASS, "the bounds are possible")]
-    remedies = ("stop the service instead",) if low == 0 and scaler == "hpa" else ()
-    return [Guard("rules", Level.BLOCK, "; ".join(wrong), remedies)]
+        remedies.append("set both")
+    if by_hpa and change.minimum == 0:
+        wrong.append("an HPA does not go to 0: a minimum of 0 is refused, or silently counts as 1")
+        remedies.append(
+            "stop the service instead"
+            if service is not None
+            else "set the count to 0 instead: an HPA rests then"
+        )
+    if wrong:
+        return Guard("rules", Level.BLOCK, "; ".join(wrong), tuple(remedies))
+    return Guard("rules", Level.PASS, f"pinned at {low}" if after.pinned else "the bounds are possible")
+
+
+def _owner_guard(raw: dict[str, Any]) -> Guard | None:
+    """Who keeps the object that is written, and writes it again."""
+    owners = at(raw, "/metadata/ownerReferences")
+    for owner in owners if isinstance(owners, list) else ():
+        if at(owner, "/controller") is True:
+            group = str(owner.get("apiVersion", "")).rpartition("/")[0]
+            row = OwnerRow(str(owner.get("kind")), str(owner.get("name")), str(owner.get("uid")), group)
+            return owner_guard(row, takes_back={"ScaledObject": True, "InferenceService": False})
+    return None
 
 
 def _restart_guard(service: InferenceServiceRow | None) -> Guard | None:

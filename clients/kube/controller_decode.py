@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from clients.kube import controller_shapes as shapes
 from clients.kube.controller_rows import (
@@ -190,8 +191,17 @@ def inference_service(raw: bytes | msgspec.Raw) -> InferenceServiceRow:
 
 
 def _component(name: str, part: shapes.ServiceComponent, url: str | None) -> ComponentRow:
+    template = _template(shapes.Template(part))
+    if part.model is not None and not template.gpus:
+        template = replace(template, gpus=gpus_of_pod([part.model], None))
     return ComponentRow(
-        name, part.min_replicas, part.max_replicas or None, part.scale_metric, part.scale_target, url
+        name,
+        part.min_replicas,
+        part.max_replicas or None,
+        part.scale_metric,
+        part.scale_target,
+        url,
+        template,
     )
 
 

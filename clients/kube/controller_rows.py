@@ -112,6 +112,8 @@ class ComponentRow(Struct, frozen=True, gc=False):
     metric: str | None = None
     target: int | None = None
     url: str | None = None
+    template: TemplateRow = TemplateRow()
+    """Of its own containers; what a serving runtime adds to them is not in here."""
 
 
 class InferenceServiceRow(KeeperRow):

@@ -156,9 +156,11 @@ class LeaderWorkerSetShape(Struct):
     status: Status | None = None
 
 
-class ServiceComponent(Struct, rename="camel"):
-    """predictor, transformer or explainer of an InferenceService."""
+class ServiceComponent(_PodSpec, rename="camel"):
+    """predictor, transformer or explainer of an InferenceService: the spec of its pods, and its bounds."""
 
+    model: Container | None = None
+    """Runs in a runtime's container, with these resources."""
     min_replicas: int | None = None
     max_replicas: int | None = None
     scale_metric: str | None = None

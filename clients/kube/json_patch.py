@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["MISSING", "at", "pointer", "tested"]
+from clients.serving.plain import plain
+
+__all__ = ["MISSING", "at", "changed", "pointer", "tested"]
 
 MISSING: Any = object()
 """What ``at`` finds where nothing is."""
@@ -66,3 +68,23 @@ def tested(obj: Mapping[str, Any], changes: Iterable[tuple[str, Any]]) -> list[d
         version = at(obj, "/metadata/resourceVersion")
         patch.insert(0, {"op": "test", "path": "/metadata/resourceVersion", "value": version})
     return patch
+
+
+def changed(obj: Mapping[str, Any], patch: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What of the object is not as the patch tests it to be, in words: ``minReplicas is 3 now, not 2``."""
+    found = []
+    for step in patch:
+        if step.get("op") != "test":
+            continue
+        path, was, now = step["path"], step["value"], at(obj, step["path"])
+        if now == was:
+            continue
+        if path == "/metadata/resourceVersion":
+            found.append("it was edited since it was read")
+        else:
+            found.append(f"{_steps(path)[-1]} is {_shown(now)} now, not {_shown(was)}")
+    return tuple(found)
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is MISSING else plain(str(value), 60)

@@ -74,32 +74,38 @@ def told_phase(row: InferenceServiceRow) -> Phase:
 
 
 def asked(row: InferenceServiceRow, deployments: Sequence[ControllerRow]) -> Asked:
-    """What is wanted, by the Deployments that it owns; nothing while it is stopped or has none yet."""
+    """What is wanted, by the Deployments that it owns: nothing while it has none.
+
+    Of a stopped service its own spec tells what it would run.
+    """
     found: dict[str, ControllerRow] = {}
     counts: dict[str, int] = {}
     for deployment in deployments:
         name = component_of(row, deployment)
         found.setdefault(name, deployment)
         counts[name] = counts.get(name, 0) + deployment.replicas
-    names = [name for name in _COMPONENTS if name in found]
-    names += sorted(name for name in found if name not in names)
+    templates = {name: item.template for name, item in found.items()}
+    for part in row.components if row.stopped else ():
+        templates.setdefault(part.name, part.template)
+    names = [name for name in _COMPONENTS if name in templates]
+    names += sorted(name for name in templates if name not in names)
     roles = tuple(
         RoleSpec(
             name,
             1,
             0,
-            gpus_entry=found[name].template.gpus,
-            node_selector=found[name].template.node_selector,
-            tolerations=found[name].template.tolerations,
+            gpus_entry=templates[name].gpus,
+            node_selector=templates[name].node_selector,
+            tolerations=templates[name].tolerations,
         )
         for name in names
     )
     return Asked(
         roles,
-        tuple((name, counts[name]) for name in names),
+        tuple((name, counts.get(name, 0)) for name in names),
         rolling=any(item.rolling for item in deployments),
         ending=row.deleted is not None,
-        probed=frozenset(name for name in names if found[name].template.startup_probe),
+        probed=frozenset(name for name in names if templates[name].startup_probe),
     )
 
 

@@ -97,14 +97,19 @@ class Planner:
         row = world.keepers.row(key)
         if row is None or row.uid != workload.uid:
             raise KubeError(f"{key} is gone", kind=ErrorKind.NOT_FOUND)
-        if isinstance(row, InferenceServiceRow) and row.scaler in ("none", "hpa", "keda"):
+        if isinstance(row, InferenceServiceRow):
+            if row.mode != "Standard":
+                raise ChangeError(kserve.shown_only(row))
+            if row.stopped:
+                raise ChangeError("it is stopped: resume it first")
             if row.scaler == "none" and change.groups is not None and not change.roles:
                 bounds = BoundsChange(minimum=change.groups)
                 return await self._bounds.plan(world, workload, bounds, stale=stale)
-            raise ChangeError(
-                f"an InferenceService of class {row.scaler} takes bounds, not a count: set its minimum and "
-                "maximum, or pin it"
-            )
+            if row.scaler != "external":
+                raise ChangeError(
+                    f"an InferenceService of class {row.scaler} takes bounds, not a count: set its minimum "
+                    "and maximum, or pin it"
+                )
         target = _count_target(world, row)
         right = await self._access.can(
             "patch",
@@ -139,7 +144,7 @@ class Planner:
             raise ChangeError(f"{workload.key} is gone")
         return count_plan.build(
             workload,
-            _any_target(world, workload, row, role or "predictor"),
+            _any_target(world, workload, row, role),
             change,
             right=Right(None, ""),
             now=self._clock.now(),
@@ -198,11 +203,9 @@ def _count_target(world: World, row: KeeperRow) -> CountTarget:
 
 def _behind_service(world: World, row: InferenceServiceRow) -> CountTarget:
     """The predictor's Deployment of a service of class external, whose replicas KServe leaves alone."""
-    if row.mode != "Standard":
-        raise ChangeError(kserve.shown_only(row))
     item = _deployment(world, row, "predictor")
     if item is None:
-        raise ChangeError("it has no Deployment to scale: it is stopped, or KServe has not made one yet")
+        raise ChangeError("it has no Deployment to scale: KServe has not made one yet")
     note = f"class {row.scaler}: written to Deployment/{item.name}, which KServe leaves alone"
     return _target(item, workloads.DEPLOYMENTS, item.replicas, role="predictor", note=note)
 
@@ -213,15 +216,15 @@ def _deployment(world: World, row: InferenceServiceRow, role: str) -> Controller
     )
 
 
-def _any_target(world: World, workload: Workload, row: KeeperRow, role: str) -> CountTarget:
-    """The object whose count is moved in the end, also while there is none."""
+def _any_target(world: World, workload: Workload, row: KeeperRow, role: str | None) -> CountTarget:
+    """The object whose count is moved in the end, also while there is none; without ``role`` all of them."""
     if not isinstance(row, InferenceServiceRow):
         return _count_target(world, row)
-    item = _deployment(world, row, role)
+    item = _deployment(world, row, role) if role is not None else None
     if item is not None:
         return _target(item, workloads.DEPLOYMENTS, item.replicas, role=role)
-    count = sum(1 for group in workload.groups if group.roles[0].name == role)
-    ref = ObjectRef("apps", "Deployment", row.namespace, f"{row.name}-{role}")
+    count = workload.desired or 0 if role is None else 0
+    ref = ObjectRef("apps", "Deployment", row.namespace, f"{row.name}-{role or 'predictor'}")
     return CountTarget(ref, workloads.DEPLOYMENTS.plural, "v1", count, row.resource_version, role=role)
 
 

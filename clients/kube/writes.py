@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from clients.kube.access import Access
 from clients.kube.errors import ErrorKind, KubeError
+from clients.kube.json_patch import changed
 from clients.kube.scale_guards import DRY_RUN_PENDING, Rights
 from clients.kube.session import Session
 from clients.serving.backend import Result, Ticket
-from clients.serving.guards import Guard, Level
+from clients.serving.changes import ReplicasChange
+from clients.serving.guards import CHANGED, Guard, Level
 from clients.serving.operation import Count
 from clients.serving.plans import ScalePlan, Write
 
@@ -54,13 +56,11 @@ class Writes:
                 right = Guard("right", Level.BLOCK, error.message)
                 kept = tuple(one for one in plan.guards if one.id not in ("right", DRY_RUN_PENDING.id))
                 return replace(plan, guards=(right, *kept))
-            remedies = ("the counts have changed: look at them and plan again",)
-            guard = Guard(
-                "dry-run",
-                Level.BLOCK,
-                f"the server refuses: {error.message}",
-                remedies if error.status in _REFUSED_TEST and not error.causes else (),
-            )
+            faster = await self._changed(plan) if error.status in _REFUSED_TEST else None
+            if faster is not None:
+                guard = Guard(CHANGED, Level.BLOCK, faster, ("look at it and plan again",))
+            else:
+                guard = Guard("dry-run", Level.BLOCK, f"the server refuses: {error.message}")
         else:
             guard = Guard("dry-run", Level.PASS, "the server's dry run accepts it")
         kept = tuple(one for one in plan.guards if one.id != DRY_RUN_PENDING.id)
@@ -78,7 +78,7 @@ class Writes:
             Result.ACCEPTED,
             sent_at,
             "accepted; followed until it is so",
-            generation=_generation(body),
+            generation=_generation(body) if _own_count(plan) else None,
             status=200,
         )
 
@@ -89,12 +89,9 @@ class Writes:
                 result = Result.UNKNOWN
                 message = f"{message}; it may or may not have been applied: look before anything else"
         elif error.status in _REFUSED_TEST:
-            now = await self._counts(plan)
-            if now is not None and now != plan.before:
-                result = Result.CONFLICT
-                message = (
-                    f"changed meanwhile to {_words(now)} (was {_words(plan.before)}); nothing was applied"
-                )
+            faster = await self._changed(plan)
+            if faster is not None:
+                result, message = Result.CONFLICT, f"{faster}; nothing was applied"
         return Ticket(plan.key, result, sent_at, message, status=error.status)
 
     async def _send(self, write: Write, *, dry_run: bool) -> bytes:
@@ -106,16 +103,39 @@ class Writes:
         )
         return reply.body
 
-    async def _counts(self, plan: ScalePlan) -> Count | None:
-        """The counts as the server has them now; ``None`` if they cannot be read."""
-        assert plan.write is not None
-        try:
-            found = msgspec.json.decode(await self._session.get(plan.write.path.removesuffix("/scale")))
-            spec = found["spec"]
-            roles = tuple((role["name"], role.get("replicas", 1)) for role in spec["template"]["roles"])
-            return Count(spec.get("replicas", 1), roles)
-        except (KubeError, msgspec.MsgspecError, KeyError, TypeError, AttributeError):
+    async def _changed(self, plan: ScalePlan) -> str | None:
+        """What is no longer as the plan found it, in words; ``None`` if all is, or it can not be read."""
+        write = plan.write
+        if write is None or not isinstance(write.body, list):
             return None
+        try:
+            found = msgspec.json.decode(await self._session.get(write.path.removesuffix("/scale")))
+        except KubeError as error:
+            return "changed meanwhile: it is gone" if error.kind is ErrorKind.NOT_FOUND else None
+        except msgspec.MsgspecError:
+            return None
+        if not isinstance(found, dict):
+            return None
+        counts = _counts(found) if plan.bounds_before is None else None
+        if counts is not None and counts != plan.before:
+            return f"changed meanwhile to {_words(counts)} (was {_words(plan.before)})"
+        told = changed(found, write.body)
+        return f"changed meanwhile: {', '.join(told)}" if told else None
+
+
+def _own_count(plan: ScalePlan) -> bool:
+    """The count is a field of the workload's own object, so that this generation of it is this change."""
+    return plan.target is None and plan.bounds_after is None and isinstance(plan.change, ReplicasChange)
+
+
+def _counts(obj: dict[str, Any]) -> Count | None:
+    """The counts of a ModelServing; ``None`` of anything else."""
+    try:
+        spec = obj["spec"]
+        roles = tuple((role["name"], role.get("replicas", 1)) for role in spec["template"]["roles"])
+        return Count(spec.get("replicas", 1), roles)
+    except (KeyError, TypeError, AttributeError):
+        return None
 
 
 def _words(count: Count) -> str:

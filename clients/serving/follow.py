@@ -18,6 +18,8 @@ from clients.serving.workload import Group, Workload
 
 __all__ = ["DEFAULT_LIMIT", "ActorHint", "FollowResult", "follow"]
 
+_HPA_CONTROLLER = "kube-controller-manager"
+"""The field manager of every HPA (Kubernetes 1.36)."""
 DEFAULT_LIMIT = 1800.0
 """Cluster seconds after which an operation is given up."""
 
@@ -133,10 +135,20 @@ def _asker(before: Workload | None, after: Workload, wanted: Count, hint: ActorH
 
 def _manager(after: Workload, was: Count | None, wanted: Count) -> str:
     """Who last wrote the fields in which the counts differ, by ``managedFields``, or ``unknown``."""
-    moved = [after.replicas_manager] if was is not None and was.groups != wanted.groups else []
+    moved = [_scaler(after)] if was is not None and was.groups != wanted.groups else []
     if was is not None and was.roles != wanted.roles:
         moved.append(after.roles_manager)
     return ", ".join(dict.fromkeys(plain(manager) for manager in moved if manager)) or "unknown"
+
+
+def _scaler(workload: Workload) -> str | None:
+    """Who last wrote the number of groups; an HPA by its name, for one controller writes for all of them."""
+    manager = workload.replicas_manager
+    if manager == _HPA_CONTROLLER:
+        for driver in workload.drivers:
+            if driver.role is None and driver.kind in ("HPA", "KEDA"):
+                return f"{driver.kind} {driver.ref.name}"
+    return manager
 
 
 def _informed(operation: Operation, hint: ActorHint | None) -> Operation:

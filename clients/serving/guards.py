@@ -6,7 +6,10 @@ from enum import IntEnum, StrEnum
 
 from msgspec import Struct
 
-__all__ = ["Confirmation", "Guard", "Level"]
+__all__ = ["CHANGED", "Confirmation", "Guard", "Level"]
+
+CHANGED = "changed"
+"""Id of the guard that says that somebody else was faster: a conflict, and no fault of the plan."""
 
 
 class Level(IntEnum):
@@ -22,8 +25,8 @@ class Guard(Struct, frozen=True):
     """One rule's word on one plan."""
 
     id: str
-    """Stable: ``right``, ``read-only``, ``current``, ``dry-run``, ``webhook``, ``gang``, ``owner``,
-    ``driver``, ``overshoot``, ``gpus``, ``operation``, ``stale``, ``rules``, ``restart``.
+    """Stable: ``right``, ``read-only``, ``current``, ``changed``, ``dry-run``, ``webhook``, ``gang``,
+    ``owner``, ``driver``, ``overshoot``, ``gpus``, ``operation``, ``stale``, ``rules``, ``restart``.
     """
     level: Level
     reason: str
