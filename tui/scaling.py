@@ -18,7 +18,7 @@ from clients.serving.backend import Backend, Result, Ticket
 from clients.serving.changes import Change, ObjectChange, Verb
 from clients.serving.confirm import ScaleInWord, accepts, confirmation
 from clients.serving.follow import ActorHint
-from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.guards import CHANGED, Confirmation, Guard, Level
 from clients.serving.operation import Count, Operation, Outcome
 from clients.serving.plans import ScalePlan
 from clients.serving.workload import Workload
@@ -138,12 +138,18 @@ class Scaling:
             raise NotSent(f"{error}; without an audit log nothing is changed") from None
         ticket = await self._refusal(plan) or await self._apply(plan)
         await self._audit.answered(intent, ticket)
+        if ticket.result is Result.ACCEPTED and plan.before == plan.after:
+            # No count will show it, so that there is nothing to follow: taken is done.
+            await self._audit.ended(intent.id, self._backend.clock.now(), Outcome.DONE)
         return ticket
 
     async def _refusal(self, plan: ScalePlan) -> Ticket | None:
         """What keeps the plan from being sent, if anything does."""
         try:
             checked = await self._backend.dry_run(plan)
+            for guard in checked.guards:
+                if guard.id == CHANGED:
+                    return self._ticket(plan, Result.CONFLICT, f"{guard.reason}; nothing was applied")
             return await self._refused(plan, _blocks(checked)) if checked.blocked else None
         except KubeError as error:
             return self._ticket(plan, Result.REFUSED, f"dry run: {error.message}; nothing was changed")
