@@ -23,9 +23,11 @@ from clients.serving.decision import Decision
 __all__ = ["HpaLooks"]
 
 _FRESH = 5.0
-"""Seconds, of the cluster or of this machine, whichever is over first, for which what was read is used."""
+"""Seconds, of the cluster or of this machine, whichever are over first, for which what was read is used."""
 _LINGER = 60.0
 """Seconds of this machine after which nobody looks any more: a page over the screen is no end of looking."""
+_GAP = 3
+"""Periods of the controller without a look after which what was kept is worth nothing: a machine slept."""
 _LONGEST = 1800.0
 """The longest period of a policy: earlier changes limit nothing."""
 
@@ -38,8 +40,8 @@ class _Look:
         new = hpa.created is not None and since - hpa.created <= DEFAULT_FLAGS.sync
         self.history = History(since, complete=new)
         self.inputs: Inputs | None = None
-        self.read_at = 0.0
-        """Of this machine."""
+        self.read_at = (0.0, 0.0)
+        """(cluster time, this machine's)"""
         self.asked_at = 0.0
         self.kept_at: float | None = None
         """Cluster time at which a recommendation was kept last."""
@@ -76,7 +78,7 @@ class HpaLooks:
             look.history.scaled(rescale.before, rescale.after, rescale.at, hpa.behavior)
 
     async def run(self) -> None:
-        """Keeps a recommendation of each in every period of the controller, while it is looked at."""
+        """Makes a decision of each in every period of the controller, so that its recommendation is kept."""
         while True:
             await self._begun.wait()
             for uid, look in list(self._looks.items()):
@@ -84,17 +86,22 @@ class HpaLooks:
                 if hpa is None or self._clock.monotonic() - look.asked_at > _LINGER:
                     del self._looks[uid]
                 elif look.kept_at is None or self._clock.now() - look.kept_at >= DEFAULT_FLAGS.sync:
-                    made = await self._decide(look, hpa)
-                    look.kept_at = made.at
-                    remember(look.history, hpa, made, acted=False)
+                    await self._decide(look, hpa)
             if not self._looks:
                 self._begun.clear()
             await asyncio.sleep(min(1.0, DEFAULT_FLAGS.sync / max(self._clock.rate, 1.0) / 4))
 
     async def _decide(self, look: _Look, hpa: HpaObject) -> Decision:
         async with look.reading:
-            age = self._clock.monotonic() - look.read_at
-            if look.inputs is None or age * max(self._clock.rate, 1.0) >= _FRESH:
+            there, here = look.read_at
+            old = max(self._clock.now() - there, self._clock.monotonic() - here) >= _FRESH
+            if look.inputs is None or old:
                 look.inputs = await self._reader.read(hpa)
-                look.read_at = self._clock.monotonic()
-        return decide_from(hpa, look.inputs, look.history, self._clock.now())
+                look.read_at = (self._clock.now(), self._clock.monotonic())
+        if look.kept_at is not None and self._clock.now() - look.kept_at > _GAP * DEFAULT_FLAGS.sync:
+            look.history = History(self._clock.now())  # What was recommended meanwhile nobody kept.
+        made = decide_from(hpa, look.inputs, look.history, self._clock.now())
+        if look.kept_at is None or made.at - look.kept_at >= DEFAULT_FLAGS.sync:
+            look.kept_at = made.at
+            remember(look.history, hpa, made, acted=False)
+        return made

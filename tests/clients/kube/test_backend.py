@@ -53,7 +53,7 @@ class Seen:
         self.statuses = {status.name: status for status in statuses}
 
     def events(self, events: Sequence[Event]) -> None:
-        raise AssertionError("this backend has no events of its own")
+        raise AssertionError("no HPA moves a count here")
 
     def not_shown(self, cluster: str, objects: NotShown) -> None:
         self.hidden = objects
