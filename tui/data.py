@@ -34,6 +34,7 @@ from tui.start import Start
 if TYPE_CHECKING:
     from clients.kube.logs import Container
     from tui.line import Line
+    from tui.pins import Pin
 
 __all__ = ["Data"]
 
@@ -148,7 +149,7 @@ class Data:
             for task in done:
                 task.result()
             self.fleet.tick()
-            line.scaling.look()
+            line.look(self.fleet, self._clock.now())
             workloads = self.fleet.view().workloads
             if workloads and not taken_up:
                 taken_up = True
@@ -233,6 +234,11 @@ class Data:
         """The inverse of my last change to this workload."""
         line, workload = self._line, self.fleet.view().workloads.get(key)
         return line.scaling.undo(workload) if line is not None and workload is not None else None
+
+    def pin(self, key: WorkloadKey, role: str | None) -> Pin | None:
+        """What was pinned here, and what stood there before."""
+        line = self._line
+        return line.scaling.pins.of(key, role) if line is not None else None
 
     def wrote(self, key: WorkloadKey) -> Asked | None:
         """Who asked for the workload's present counts, by the audit log as far as it was read."""

@@ -19,6 +19,7 @@ from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import ScalePlan
 from tui.fleet import FleetDelta, FleetView
+from tui.pins import Pin
 
 __all__ = [
     "Asked",
@@ -165,6 +166,10 @@ class Door(Protocol):
 
     def undo(self, key: WorkloadKey) -> Change | None:
         """The inverse of my last change to this workload, if there was one."""
+        ...
+
+    def pin(self, key: WorkloadKey, role: str | None) -> Pin | None:
+        """What was pinned from this user's consoles, and what stood there before."""
         ...
 
     async def right(self, verb: str, key: WorkloadKey) -> Right:

@@ -83,18 +83,20 @@ class Fleet:
         times: Callable[[str], Clock] | None = None,
         actor: Callable[[Workload | None, Workload], ActorHint | None] = lambda before, after: None,
         ended: Callable[[Operation], None] = lambda operation: None,
+        mark: Callable[[Workload], Workload] = lambda workload: workload,
         limit: float = DEFAULT_LIMIT,
     ) -> None:
         """What it learns into and asks, before anything is delivered; again when another context comes.
 
         ``times`` gives each cluster's own clock; ``actor`` tells who asked for a change, from the audit log;
-        ``ended`` hears of finished operations. ``limit`` is in cluster seconds, after which an operation is
-        given up.
+        ``ended`` hears of finished operations; ``mark`` adds what only this user's state tells of a workload.
+        ``limit`` is in cluster seconds, after which an operation is given up.
         """
         self.durations = durations
         self._times = times
         self._actor = actor
         self._ended = ended
+        self._mark = mark
         self._limit = limit
 
     # -- out, from any thread
@@ -137,7 +139,7 @@ class Fleet:
         workloads = dict(self._workloads)
         for key, value in changed.items():
             before = workloads.get(key)
-            workload, ended = self._follow(before, value)
+            workload, ended = self._follow(before, self._mark(value))
             if workload is before and ended is None:
                 continue
             workloads[key] = workload

@@ -109,6 +109,7 @@ KEYS: tuple[Key, ...] = (
     Key("scale", ("s",), "s", "scale", "Scales what the cursor is on: the number of groups, or a role.", _ROWS, CHANGE, 2, True, "scale"),
     Key("more", ("plus", "equals_sign"), "+", "one more", "The scale dialog at one more; in the dialog one more again.", _ROWS | {Place.SCALE}, CHANGE, 3, True),
     Key("fewer", ("minus",), "-", "one fewer", "The scale dialog at one fewer; in the dialog one fewer again.", _ROWS | {Place.SCALE}, CHANGE, 4, True),
+    Key("pin", ("p",), "p", "pin", "What lasts: pin, change bounds, freeze a direction, suspend, stop; in the scale dialog in place of it.", _ROWS | {Place.SCALE}, CHANGE, 10, True, "pin"),
     Key("undo", ("u",), "u", "undo", "Takes my last change of this workload back, through the same dialog.", _ROWS, CHANGE, 10, True, "undo"),
     Key("menu", ("m",), "m", "menu", "What is possible here, and why the rest is not.", _LISTS, CHANGE, 11),
     Key("command", ("colon",), ":", "command", "Finds any command, workload, namespace or context by name.", _LISTS, PROGRAM, 14),

@@ -14,6 +14,7 @@ from clients.kube.plan_parts import Asker
 from tui.audit import AuditLog, Author
 from tui.fleet import Fleet
 from tui.learned import LearnedDurations
+from tui.pins import Pins
 from tui.scaling import Policy, Scaling
 from tui.start import Start, login_name
 from tui.state import StateDir, StateError
@@ -47,7 +48,10 @@ class Line:
         Raises:
             KubeError: the configuration cannot work.
         """
-        learned = LearnedDurations(StateDir(start.state))
+        state = StateDir(start.state)
+        pins = Pins(state)
+        pins.refresh()
+        learned = LearnedDurations(state)
         with suppress(StateError):  # Without a past there is "no history"; nothing else is lost.
             learned.load()
         backend = await KubeBackend.open(
@@ -65,17 +69,30 @@ class Line:
             AuditLog.in_directories(start.state, start.runtime, clock),
             Author(login_name(), config.context, start.connect.as_user),
             Policy(start.mode(config.context), start.settings.confirm_scale_in),
+            pins,
         )
         fleet.attach(
             learned.durations,
             times=lambda cluster: backend.clock,
             actor=scaling.actor,
             ended=scaling.operation_ended,
+            mark=pins.mark,
             limit=start.settings.operation_timeout,
         )
         for operation in scaling.unfinished():
             fleet.resume(operation)
         return cls(config, backend, scaling, learned)
+
+    def look(self, fleet: Fleet, seen_at: float) -> None:
+        """Takes in what other consoles and other people have done to audit log and pins."""
+        self.scaling.look()
+        pins, workloads = self.scaling.pins, fleet.view().workloads
+        others = {key: workloads[key] for key in pins.refresh() if key in workloads}
+        if others:
+            fleet.publish(others, ())
+        told = pins.check(workloads, self.backend.clock.now(), seen_at)
+        if told:
+            fleet.events(told)
 
     def save(self) -> None:
         """Writes down what was learned, if there is anything new."""

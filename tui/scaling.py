@@ -15,7 +15,7 @@ from msgspec import Struct
 from clients.kube.errors import KubeError
 from clients.serving.affected import count_of
 from clients.serving.backend import Backend, Result, Ticket
-from clients.serving.changes import Change, ObjectChange, Verb
+from clients.serving.changes import BoundsChange, Change, ObjectChange, Verb
 from clients.serving.confirm import ScaleInWord, accepts, confirmation
 from clients.serving.follow import ActorHint
 from clients.serving.guards import CHANGED, Confirmation, Guard, Level
@@ -25,6 +25,7 @@ from clients.serving.workload import Workload
 from tui.audit import AuditLog, AuditUnavailable, Author, Entry, Intent
 from tui.door import Asked
 from tui.moments import seconds
+from tui.pins import Pin, Pins
 from tui.settings import ContextMode
 
 __all__ = ["NotSent", "Policy", "Scaling"]
@@ -53,7 +54,8 @@ class NotSent(Exception):  # noqa: N818 (a decision, not a failure)
 class Scaling:
     """One backend's changes. All coroutines run on the backend's loop."""
 
-    def __init__(self, backend: Backend, audit: AuditLog, author: Author, policy: Policy) -> None:
+    def __init__(self, backend: Backend, audit: AuditLog, author: Author, policy: Policy, pins: Pins) -> None:
+        self.pins = pins
         self._backend = backend
         self._audit = audit
         self._author = author
@@ -120,7 +122,7 @@ class Scaling:
             raise NotSent("nothing changes, so nothing is sent")
         if plan.blocked:
             raise NotSent(_blocks(plan))
-        if not accepts(plan.confirmation, typed, plan.key.name):
+        if not accepts(plan.confirmation, typed, plan.named):
             raise NotSent("not confirmed")
         sending = asyncio.ensure_future(self._send(plan))
         self._sending.add(sending)
@@ -141,7 +143,23 @@ class Scaling:
         if ticket.result is Result.ACCEPTED and plan.before == plan.after:
             # No count will show it, so that there is nothing to follow: taken is done.
             await self._audit.ended(intent.id, self._backend.clock.now(), Outcome.DONE)
-        return ticket
+        return self._remembered(plan, ticket)
+
+    def _remembered(self, plan: ScalePlan, ticket: Ticket) -> Ticket:
+        """Keeps what a pin took the place of; whatever else moves its bounds ends it."""
+        change = plan.change
+        before, after = plan.bounds_before, plan.bounds_after
+        if ticket.result is not Result.ACCEPTED or not isinstance(change, BoundsChange):
+            return ticket
+        if before is None or after is None or not after.pinned or after.minimum is None:
+            self.pins.drop(plan.key, change.role)
+        else:
+            now, by = self._backend.clock.now(), self._author.by
+            self.pins.keep(Pin(plan.key, plan.uid, change.role, after.minimum, before, by, now))
+        if self.pins.problem is None:
+            return ticket
+        said = f"{ticket.message}; what stood there before could not be kept: {self.pins.problem}"
+        return msgspec.structs.replace(ticket, message=said)
 
     async def _refusal(self, plan: ScalePlan) -> Ticket | None:
         """What keeps the plan from being sent, if anything does."""
@@ -159,7 +177,9 @@ class Scaling:
     async def _apply(self, plan: ScalePlan) -> Ticket:
         """Sends it, once. Where no answer comes, nobody knows, and that is what is written down."""
         try:
-            return await self._backend.apply(plan)
+            ticket = await self._backend.apply(plan)
+            lost = ticket.result is Result.REFUSED and plan.bounds_before is not None
+            return await self._refused(plan, ticket.message) if lost else ticket
         except KubeError as error:
             result = Result.UNKNOWN if error.sent else Result.REFUSED
             return self._ticket(plan, result, error.message)
@@ -168,18 +188,26 @@ class Scaling:
             return self._ticket(plan, Result.UNKNOWN, said)
 
     async def _refused(self, plan: ScalePlan, reasons: str) -> Ticket:
-        """Refused for what it asks, or because the counts are no longer those that the plan was made from."""
+        """Refused for what it asks, or because the plan rests on what is no more."""
         ticket = self._ticket(plan, Result.REFUSED, reasons)
         try:
             now = await self._backend.poll(ticket)
+            changed = None if now is None else await self._changed(plan, now)
         except KubeError:
             return ticket
-        if now is None or count_of(now) == plan.before:
+        if changed is None:
             return ticket
-        found, was = _words(count_of(now)), _words(plan.before)
-        return self._ticket(
-            plan, Result.CONFLICT, f"changed meanwhile to {found} (was {was}); nothing was applied"
-        )
+        return self._ticket(plan, Result.CONFLICT, f"changed meanwhile to {changed}; nothing was applied")
+
+    async def _changed(self, plan: ScalePlan, now: Workload) -> str | None:
+        """What the plan rests on, as it is now and as it was; ``None`` while that holds."""
+        if plan.bounds_before is None:
+            count = count_of(now)
+            return None if count == plan.before else f"{_words(count)} (was {_words(plan.before)})"
+        bounds = (await self._backend.plan(now, plan.change)).bounds_before
+        if bounds is None or bounds == plan.bounds_before:
+            return None
+        return f"bounds {bounds} (was {plan.bounds_before})"
 
     def _ticket(self, plan: ScalePlan, result: Result, message: str) -> Ticket:
         return Ticket(plan.key, result, self._backend.clock.now(), message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 from textual.strip import Strip
 
+from clients.serving.changes import ReplicasChange
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.plans import Money, ScalePlan, Step, StepKind
 from widgets.cells import fit, shown, span, width, wrapped
@@ -47,10 +48,54 @@ class PlanView(LineWidget):
 def _lines(view: PlanShown, cells: int, look: Look) -> list[Line]:
     plan, styles = view.plan, look.styles
     lines: list[Line] = [()]
-    if plan.before == plan.after:
+    if plan.write is None:
         lines.append(_row("", "nothing changes, nothing will be sent", look))
+    lines += [_said(line, look) for line in view.says]
+    lines += _elsewhere(plan, cells, look)
     lines += _steps(plan, look)
+    if plan.before != plan.after or isinstance(plan.change, ReplicasChange):
+        lines += _amounts(plan, look)
     lines.append(())
+    for guard in sorted(plan.guards, key=lambda guard: -_weight(guard, view)):
+        lines += _guard(guard, view, cells, look)
+    if plan.write is not None and plan.write.note:
+        lines += _wrapped("", shown(plan.write.note, 400), styles.dim, cells, look)
+    if plan.guards:
+        lines.append(())
+    if plan.equivalent:
+        lines += _wrapped("same as", shown(plan.equivalent, 1000), styles.normal, cells, look)
+        lines.append(())
+    if view.message:
+        lines += _wrapped("", shown(view.message, 600), styles.warn, cells, look)
+    lines.append(_prompt(view, look))
+    return lines
+
+
+def _said(line: str, look: Look) -> Line:
+    """A line of an edit."""
+    styles = look.styles
+    style = {"-": styles.warn, "+": styles.accent}.get(line[:1], styles.dim)
+    return ((f" {'':<{_LABEL - 1}}", styles.dim), (shown(line, 300), style))
+
+
+def _elsewhere(plan: ScalePlan, cells: int, look: Look) -> list[Line]:
+    """What else than counts changes, and where it is written."""
+    lines: list[Line] = []
+    if plan.target is not None:
+        lines.append(_row("writes", shown(str(plan.target), 200), look))
+    before, after = plan.bounds_before, plan.bounds_after
+    if before is not None and after is not None:
+        pinned = "  (pinned)" if after.pinned else ""
+        moves = f"{before} > {after}{pinned}" if before != after else f"{before}{pinned}"
+        lines.append(_row("bounds", moves, look))
+    for at, note in enumerate(plan.notes):
+        lines += _wrapped("" if at else "then", shown(note, 400), look.styles.normal, cells, look)
+    return lines
+
+
+def _amounts(plan: ScalePlan, look: Look) -> list[Line]:
+    """GPUs, pods, cost and time."""
+    lines: list[Line] = [()]
     if plan.capacity is not None or plan.gpu_delta:
         lines.append(_row("GPUs", _gpus(plan), look))
     lines.append(_row("pods", f"{plan.pods_delta:+d}", look))
@@ -62,18 +107,6 @@ def _lines(view: PlanShown, cells: int, look: Look) -> list[Line]:
         learned = earlier(plan.eta.samples, growing=grows(plan.before, plan.after))
         eta = f"{span(plan.eta.low, plan.eta.high)}, {learned}"
     lines.append(_row("time", eta, look))
-    lines.append(())
-    for guard in sorted(plan.guards, key=lambda guard: -_weight(guard, view)):
-        lines += _guard(guard, view, cells, look)
-    if plan.write is not None and plan.write.note:
-        lines += _wrapped("", shown(plan.write.note, 400), styles.dim, cells, look)
-    if plan.guards:
-        lines.append(())
-    lines += _wrapped("same as", shown(plan.equivalent, 1000), styles.normal, cells, look)
-    lines.append(())
-    if view.message:
-        lines += _wrapped("", shown(view.message, 600), styles.warn, cells, look)
-    lines.append(_prompt(view, look))
     return lines
 
 
@@ -194,7 +227,7 @@ def _prompt(view: PlanShown, look: Look) -> Line:
         case Confirmation.YES:
             ask = "YES"
         case Confirmation.NAME:
-            ask = shown(plan.key.name, 120)
+            ask = shown(plan.named, 120)
     return (
         (f" type {ask} and Enter: ", styles.strong),
         (shown(view.typed, 300), styles.accent),

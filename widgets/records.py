@@ -168,3 +168,5 @@ class PlanShown(Struct, frozen=True):
     """What is going on now: ``asking the server``; the prompt is not shown meanwhile."""
     message: str | None = None
     """What the last try came to: a conflict, with old and new."""
+    says: tuple[str, ...] = ()
+    """What an edit changes, line by line: ``- `` goes, ``+ `` comes."""

@@ -14,6 +14,7 @@ from clients.kube.hpa_object import (
 from clients.kube.hpa_object import decode_object as decode
 from clients.kube.resources import ResourceSpec
 from clients.serving.chain import Link, LinkKind
+from clients.serving.changes import Direction
 from clients.serving.decision import Unit
 from clients.serving.decision_words import amount
 from clients.serving.keys import ObjectRef
@@ -61,6 +62,14 @@ def _note(hpa: HpaObject) -> str | None:
     return None
 
 
+def _frozen(hpa: HpaObject) -> tuple[Direction, ...]:
+    """Ways that its behavior forbids."""
+    if hpa.behavior is None:
+        return ()
+    rules = ((Direction.IN, hpa.behavior.down), (Direction.OUT, hpa.behavior.up))
+    return tuple(direction for direction, rule in rules if rule.select == "Disabled")
+
+
 def _keda(hpa: HpaObject) -> ObjectRef | None:
     """The ScaledObject that keeps this HPA."""
     if hpa.owner is not None and hpa.owner.kind == "ScaledObject":
@@ -82,6 +91,7 @@ def drivers(hpa: HpaObject) -> tuple[tuple[ObjectRef, Driver], ...]:
         interval=_INTERVAL,
         note=_note(hpa),
         via=hpa.ref if keda else None,
+        frozen=_frozen(hpa),
     )
     return ((hpa.target, driver),)
 

@@ -6,6 +6,7 @@ from clients.kube.keda_object import GROUP, KIND, KedaObject
 from clients.kube.keda_object import decode_object as decode
 from clients.kube.resources import ResourceSpec
 from clients.serving.chain import Link, LinkKind
+from clients.serving.changes import Direction
 from clients.serving.keys import ObjectRef
 from clients.serving.workload import Driver
 
@@ -28,6 +29,12 @@ def drivers(scaled: KedaObject) -> tuple[tuple[ObjectRef, Driver], ...]:
         interval=scaled.polling,
         reverts=not scaled.paused or held is not None,
         note=f"paused at {held}" if held is not None else "paused" if scaled.paused else None,
+        frozen=tuple(
+            direction
+            for direction, frozen in ((Direction.IN, scaled.paused_in), (Direction.OUT, scaled.paused_out))
+            if frozen
+        ),
+        suspended=scaled.paused,
     )
     return ((scaled.target, driver),)
 

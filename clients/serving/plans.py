@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from clients.serving.changes import Bounds, Change
+from clients.serving.changes import Bounds, Change, ObjectChange, Verb
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Count, Prediction
@@ -110,6 +110,14 @@ class ScalePlan(Struct, frozen=True):
     """What follows from it, in words: when it bites, that pods are made anew."""
     undo: Change | None = None
     """What takes it back."""
+
+    @property
+    def named(self) -> str:
+        """The name that is typed where one is asked for: a deleted object's own, else the workload's."""
+        change = self.change
+        if isinstance(change, ObjectChange) and change.verb is Verb.DELETE:
+            return change.ref.name
+        return self.key.name
 
     @property
     def level(self) -> Level:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from clients.serving.changes import Direction
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Operation
 from clients.serving.phase import Cause, ControllerState, Mark, Phase, Stage, Trouble
@@ -158,6 +159,10 @@ class Driver(Struct, frozen=True):
     note: str | None = None
     via: ObjectRef | None = None
     """The object through which it acts: the HPA that KEDA keeps."""
+    frozen: tuple[Direction, ...] = ()
+    """Ways that it was told not to go."""
+    suspended: bool = False
+    """It was told not to act at all."""
 
 
 class Capabilities(Struct, frozen=True):

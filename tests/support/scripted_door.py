@@ -21,6 +21,7 @@ from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
 from tui.door import Asked, ContainerView, ContextView, DataError, EtaView, Right
 from tui.fleet import FleetDelta, FleetView
+from tui.pins import Pin
 
 __all__ = ["ScriptedDoor", "ScriptedFleet", "live_source"]
 
@@ -100,6 +101,7 @@ class ScriptedDoor:
         self.ticket: Result = Result.ACCEPTED
         self.ticket_message = ""
         self.undoable: dict[WorkloadKey, Change] = {}
+        self.pins: dict[WorkloadKey, Pin] = {}
         self.rights: dict[str, Right] = {}
         self.etas: dict[WorkloadKey, EtaView] = {}
         self.slow_plans: asyncio.Event | None = None
@@ -163,6 +165,9 @@ class ScriptedDoor:
 
     def wrote(self, key: WorkloadKey) -> Asked | None:
         return self.written.get(key)
+
+    def pin(self, key: WorkloadKey, role: str | None) -> Pin | None:
+        return self.pins.get(key)
 
     async def right(self, verb: str, key: WorkloadKey) -> Right:
         self.asked.append(f"right {verb}")

@@ -11,6 +11,7 @@ import pytest
 
 from clients.clock import SystemClock
 from clients.kube.errors import ErrorKind, KubeError
+from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Result, Sink, Ticket
 from clients.serving.changes import Change, ReplicasChange, inverse
 from clients.serving.guards import Confirmation, Guard, Level
@@ -23,8 +24,10 @@ from clients.serving.workload import RoleSpec, Workload
 from tui import scaling
 from tui.audit import AuditLog, Author, unfinished_lines
 from tui.audit_places import FilePlace
+from tui.pins import Pins
 from tui.scaling import NotSent, Policy, Scaling
 from tui.settings import ContextMode
+from tui.state import StateDir
 
 KEY = WorkloadKey("c-1", "kthena", "llm", "ModelServing", "qwen-chat")
 OPS = Author("ops", "prod-eu")
@@ -130,6 +133,9 @@ class ScriptedBackend:
     async def poll(self, ticket: Ticket) -> Workload | None:
         return workload(self.groups_now)
 
+    async def autoscaling(self, workload: Workload) -> Autoscaling | None:
+        return None
+
     async def close(self) -> None:
         return
 
@@ -141,7 +147,7 @@ class Desk:
         self.file = directory / "audit.jsonl"
         self.backend = ScriptedBackend(self.file)
         self.audit = AuditLog((FilePlace(self.file, unfinished_lines),), SystemClock())
-        self.scaling = Scaling(self.backend, self.audit, author, Policy(**policy))
+        self.scaling = Scaling(self.backend, self.audit, author, Policy(**policy), Pins(StateDir(directory)))
 
     async def plan(self, before: int, after: int) -> ScalePlan:
         return await self.scaling.plan(workload(before), ReplicasChange(groups=after))

@@ -1,6 +1,8 @@
-"""The scale dialog: numbers in, a live plan beside them, and the confirmation that the plan asks for."""
+"""The scale dialog: a draft in, a live plan beside it, and the confirmation that the plan asks for."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -10,13 +12,13 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from clients.serving.backend import Result, Ticket
-from clients.serving.changes import ReplicasChange
+from clients.serving.changes import Change
 from clients.serving.guards import Confirmation
 from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
 from clients.serving.workload import Workload
 from tui.dialogs.base import Dialog
-from tui.dialogs.draft import GROUPS, Draft
+from tui.dialogs.draft import Draft
 from tui.dialogs.fields import CountFields
 from tui.dialogs.settled import SETTLE_SECONDS
 from tui.dialogs.word import ServersWord, matters, may_ask
@@ -52,18 +54,16 @@ class ScaleDialog(Dialog[Ticket]):
         self,
         session: Session,
         workload: Workload,
+        draft: Draft,
         *,
-        field: str = GROUPS,
-        step: int = 0,
-        change: ReplicasChange | None = None,
+        confirming: bool = False,
     ) -> None:
+        """``confirming``: the confirmation has the keys at once, not the fields."""
         super().__init__(session)
         self.workload = workload
-        self.draft = Draft(workload, field)
-        if change:
-            self.draft.take(change)
-        elif step:
-            self.draft.step(step)
+        self.draft = draft
+        self.lasting: Callable[[], None] | None = None
+        """Opens the choice of changes that last; whoever opens the dialog puts it in."""
         self.plan: ScalePlan | None = None
         self.typed = ""
         self.message: str | None = None
@@ -71,10 +71,10 @@ class ScaleDialog(Dialog[Ticket]):
         self.notice: str | None = None
         """What somebody else did meanwhile; stays until the numbers are touched."""
         self.sending = False
-        self._confirming = bool(step or change)
+        self._confirming = confirming or not draft.fields
         """The confirmation has the keys, not the fields."""
         self._typed_since = 0.0
-        self._asked: ReplicasChange | None = None
+        self._asked: Change | None = None
         """What the plan that is awaited or shown was asked for."""
         self._current = False
         """``plan`` is the plan for what stands in the fields."""
@@ -94,7 +94,8 @@ class ScaleDialog(Dialog[Ticket]):
         """Fields, plan, keys."""
         look = self.session.look
         with Vertical(id="box") as box:
-            box.border_title = f"Scale {plain(self.session.title(self.workload.key), 300)}".replace("[", "(")
+            title = f"{self.draft.title} {plain(self.session.title(self.workload.key), 300)}"
+            box.border_title = title.replace("[", "(")
             yield CountFields(look)
             yield Static(id="note", markup=False)
             yield PlanView(look)
@@ -181,7 +182,7 @@ class ScaleDialog(Dialog[Ticket]):
             self._asked = self.draft.change()
             self.run_worker(self._plan(self._asked), group="plan", exclusive=True, exit_on_error=False)
 
-    async def _plan(self, change: ReplicasChange) -> None:
+    async def _plan(self, change: Change) -> None:
         try:
             plan = await self.session.door.plan(self.workload.key, change)
         except DataError as error:
@@ -209,15 +210,21 @@ class ScaleDialog(Dialog[Ticket]):
     def _put(self, plan: ScalePlan, change: object) -> None:
         if change != self.draft.change() or self.sending:
             return
+        notes = self.draft.learn(plan)
+        if notes:
+            self.notice = f"changed meanwhile: {', '.join(notes)}"
+        if change != self.draft.change():
+            self._change_plan()
+            return
         asks = None if self.plan is None else self.plan.confirmation
-        if self.plan is None or self.plan.after != plan.after:
+        if self.plan is None or _outcome(self.plan) != _outcome(plan):
             self._scrolled = False
         self.plan = plan
         self._current, self._again = True, False
         if plan.confirmation != asks:
             self.typed = ""
         self._show()
-        self.aim((plan.change, plan.before, plan.after, plan.confirmation, self._word.level(plan)))
+        self.aim((plan.change, plan.before, _outcome(plan), plan.confirmation, self._word.level(plan)))
 
     # Drawing
 
@@ -225,7 +232,9 @@ class ScaleDialog(Dialog[Ticket]):
         if not self.drawable:
             return
         typing = self._confirming and self.plan is not None and self.plan.confirmation in _TYPED
-        self.query_one(CountFields).show(self.draft.fields, None if typing else self.draft.current)
+        fields = self.query_one(CountFields)
+        fields.display = bool(self.draft.fields)
+        fields.show(self.draft.fields, None if typing else self.draft.current)
         view = self.query_one(PlanView)
         view.set_class(not (self._current or self._again), "-old")
         words = ". ".join(text for text in (self.notice, self.message) if text)
@@ -234,7 +243,9 @@ class ScaleDialog(Dialog[Ticket]):
         if self.plan is None:
             note.update(" " + plain(words or "making the plan", 600))
         else:
-            shown = PlanShown(self.plan, self._word.check, self.typed, self._busy(), words or None)
+            shown = PlanShown(
+                self.plan, self._word.check, self.typed, self._busy(), words or None, self.draft.says
+            )
             view.show(shown, self.session.door.now())
             self._fit()
         hints = tuple(KeyHint(key.shown, key.label) for key in key_line(Place.SCALE))
@@ -253,7 +264,7 @@ class ScaleDialog(Dialog[Ticket]):
 
     def _asks(self) -> str:
         name = self.plan is not None and self.plan.confirmation is Confirmation.NAME
-        return plain(self.workload.key.name) if name else "YES"
+        return plain(self.plan.named) if name and self.plan is not None else "YES"
 
     def _say(self, text: str) -> None:
         self.message = text
@@ -342,6 +353,11 @@ class ScaleDialog(Dialog[Ticket]):
             self._confirming = True
         self._show()
 
+    def action_pin(self) -> None:
+        """The changes that last, in place of this one."""
+        if self.lasting is not None and not self.sending:
+            self.lasting()
+
     def action_copy(self) -> None:
         """Copies the equivalent command."""
         if self.plan is not None:
@@ -382,7 +398,7 @@ class ScaleDialog(Dialog[Ticket]):
 
     def _typed_right(self, plan: ScalePlan) -> bool:
         name = plan.confirmation is Confirmation.NAME
-        return self.typed == (plan.key.name if name else "YES")
+        return self.typed == (plan.named if name else "YES")
 
     def _typed_by_hand(self) -> bool:
         """A terminal that can't mark a paste sends it as keys, faster than hands are."""
@@ -434,3 +450,8 @@ class ScaleDialog(Dialog[Ticket]):
         said = ticket.message or "it was changed meanwhile"
         self.notice = f"conflict{changed}: {said}. Look again, confirm again"
         self._change_plan()
+
+
+def _outcome(plan: ScalePlan) -> tuple[object, ...]:
+    """What a plan comes to: while it stays the same, so does what Enter does."""
+    return (plan.after, plan.bounds_before, plan.bounds_after, plan.write and plan.write.body)

@@ -136,7 +136,7 @@ class _Run:
         questions = {
             Confirmation.OK: "Send it? [y/N] ",
             Confirmation.YES: "What serves goes away. Type YES to send it: ",
-            Confirmation.NAME: f"Protected context. Type {plain(plan.key.name)} to send it: ",
+            Confirmation.NAME: f"Protected context. Type {plain(plan.named)} to send it: ",
         }
         if not self._output.can_ask:
             return None

@@ -9,12 +9,10 @@ from msgspec import Struct
 
 from clients.serving.autoscaling_words import headlines
 from clients.serving.backend import Result, Ticket
-from clients.serving.changes import ReplicasChange
 from clients.serving.keys import WorkloadKey
 from clients.serving.workload import PodView, RoleReplica, Workload
 from tui.dialogs.choice import Choice, ChoiceDialog
-from tui.dialogs.draft import GROUPS
-from tui.dialogs.scale import ScaleDialog
+from tui.dialogs.opening import Changing
 from tui.door import DataError
 from tui.keys import find, in_place
 from tui.screens.autoscaling import AutoscalingScreen
@@ -79,8 +77,9 @@ class ActingScreen(ConsoleScreen):
                 return (
                     f"not allowed: {right.missing or 'the right to patch it is missing'} (ctrl-r asks again)"
                 )
-            if not target.workload.capabilities.exact:
-                return "this kind takes bounds, not an exact number"
+            can = target.workload.capabilities
+            if not (can.exact or can.bounds):
+                return "it is shown only: every change of its bounds makes a new revision"
         if action == "undo" and self.session.door.undo(target.workload.key) is None:
             return "nothing of mine to undo here"
         if action == "logs" and not any(pods_of(target)):
@@ -105,36 +104,42 @@ class ActingScreen(ConsoleScreen):
     # Scaling
 
     def action_scale(self) -> None:
-        """The dialog with the fields in hand."""
-        if self.allow("scale"):
-            self.open_scale()
+        """The dialog with the fields in hand: counts, or bounds where the count is theirs."""
+        changing = self.changing("scale")
+        if changing:
+            changing.scale()
 
     def action_more(self) -> None:
         """The dialog at one more."""
-        if self.allow("more"):
-            self.open_scale(step=1)
+        changing = self.changing("more")
+        if changing:
+            changing.scale(1)
 
     def action_fewer(self) -> None:
         """The dialog at one fewer."""
-        if self.allow("fewer"):
-            self.open_scale(step=-1)
+        changing = self.changing("fewer")
+        if changing:
+            changing.scale(-1)
+
+    def action_pin(self) -> None:
+        """The changes that last: bounds, a pin, a frozen direction, a suspension, a stop."""
+        changing = self.changing("pin")
+        if changing:
+            changing.choose()
 
     def action_undo(self) -> None:
-        """The inverse of my last change, through the same dialog."""
-        if not self.allow("undo"):
-            return
-        target = self.target()
-        change = self.session.door.undo(target.workload.key) if target else None
-        if isinstance(change, ReplicasChange):
-            self.open_scale(change=change)
+        """The inverse of my last change, through the dialog that fits it."""
+        changing, target = self.changing("undo"), self.target()
+        change = self.session.door.undo(target.workload.key) if changing and target else None
+        if changing and change is not None:
+            changing.change(change)
 
-    def open_scale(self, *, step: int = 0, change: ReplicasChange | None = None) -> None:
-        """Groups, or the role that the cursor is on."""
+    def changing(self, action: str) -> Changing | None:
+        """The dialogs for what the cursor is on, if the action is possible; if not, says why."""
         target = self.target()
-        if target:
-            field = target.role if target.role else GROUPS
-            dialog = ScaleDialog(self.session, target.workload, field=field, step=step, change=change)
-            self.app.push_screen(dialog, self._sent)
+        if not self.allow(action) or target is None:
+            return None
+        return Changing(self.app, self.session, target.workload, target.role, self._sent)
 
     def _sent(self, ticket: Ticket | None) -> None:
         if ticket and ticket.result is Result.ACCEPTED:
@@ -233,7 +238,20 @@ class ActingScreen(ConsoleScreen):
 
 
 _ABOUT_WORKLOAD = frozenset(
-    {"open", "scale", "more", "fewer", "undo", "why", "autoscaling", "logs", "object", "describe", "copy"}
+    {
+        "open",
+        "scale",
+        "more",
+        "fewer",
+        "pin",
+        "undo",
+        "why",
+        "autoscaling",
+        "logs",
+        "object",
+        "describe",
+        "copy",
+    }
 )
 
 

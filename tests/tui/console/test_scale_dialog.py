@@ -80,7 +80,7 @@ async def test_typing_ahead_over_a_slow_line_sends_nothing(door: ScriptedDoor) -
         await seen.press("plus", "plus", "enter", "enter", "minus", "minus", "minus", "enter", "enter")
         door.slow_plans.set()
         found = await plan_shown(seen)
-        assert found.draft.change().groups == 2
+        assert found.draft.change() == ReplicasChange(groups=2)
         await seen.pilot.pause(0.2)
         assert door.sent == []
 
@@ -392,7 +392,7 @@ async def test_its_keys_stand_in_the_order_of_use_with_the_way_out_last(door: Sc
         await seen.press("plus")
         await plan_shown(seen)
         line = next(line for line in seen.text.splitlines() if "Enter go on" in line)
-        words = "Enter go on  + one more  - one fewer  Tab next field  c copy  Esc back"
+        words = "Enter go on  + one more  - one fewer  Tab next field  p pin  c copy  Esc back"
         assert " ".join(line.strip("| ").split()) == " ".join(words.split())
 
 
