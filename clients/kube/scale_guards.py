@@ -97,6 +97,10 @@ def driver_guards(workload: Workload, before: Count, after: Count) -> list[Guard
 def _driver_guard(driver: Driver, wanted: int) -> Guard:
     who = f"{plain(driver.kind)} {plain(driver.ref.name)}"
     what = "groups" if driver.role is None else plain(driver.role)
+    if driver.ref.kind == "CronHorizontalPodAutoscaler":
+        job = plain(driver.signal, 60) if driver.signal else "at its next job"
+        remedy = f"change the jobs of {plain(driver.ref.name)}"
+        return Guard("driver", Level.WARN, f"{who} sets {what} again: {job}", (remedy,))
     low, high = driver.minimum, driver.maximum
     if driver.interval is None:
         when = "soon"

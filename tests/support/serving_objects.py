@@ -9,12 +9,14 @@ from clients.embedded.servings import Role, Serving, serving_object
 from tests.support.simworld import NAMESPACE
 
 __all__ = [
+    "CRON_HPAS",
     "HPAS",
     "ISVC",
     "LWS",
     "POLICIES",
     "SCALED_OBJECTS",
     "STOP",
+    "cron_hpa",
     "group_set",
     "hpa",
     "model_serving",
@@ -25,6 +27,7 @@ __all__ = [
 
 ISVC = "inferenceservices.serving.kserve.io"
 LWS = "leaderworkersets.leaderworkerset.x-k8s.io"
+CRON_HPAS = "cronhorizontalpodautoscalers.autoscaling.alibabacloud.com"
 HPAS = "horizontalpodautoscalers.autoscaling"
 SCALED_OBJECTS = "scaledobjects.keda.sh"
 POLICIES = "autoscalingpolicies.workload.serving.volcano.sh"
@@ -129,5 +132,20 @@ def policy(least: int = 2, most: int = 6) -> Json:
                 "minReplicas": least,
                 "maxReplicas": most,
             },
+        },
+    }
+
+
+def cron_hpa(target: str, jobs: dict[str, tuple[str, int]]) -> Json:
+    """A CronHPA on a Deployment: jobs by name, each with its schedule and its size."""
+    return {
+        "apiVersion": "autoscaling.alibabacloud.com/v1beta1",
+        "kind": "CronHorizontalPodAutoscaler",
+        "metadata": _meta("office"),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
+            "jobs": [
+                {"name": name, "schedule": line, "targetSize": size} for name, (line, size) in jobs.items()
+            ],
         },
     }

@@ -23,21 +23,22 @@ _LINE = 400
 def plan_lines(plan: ScalePlan, context: str | None) -> list[str]:
     """What the scale dialog says, one fact a line."""
     where = f" in {context}" if context else ""
-    lines = [f"{plan.key}{where}: {moves(plan.before, plan.after)}"]
+    still = plan.write is not None and plan.before == plan.after
+    lines = [f"{plan.key}{where}: {'no group moves now' if still else moves(plan.before, plan.after)}"]
     if plan.write is None:
         return [plain(line, _LINE) for line in lines]
-    lines.append(plan.order_note)
+    lines += [plan.order_note] if plan.steps else []
     lines += [f"  {number}. {_step(step)}" for number, step in enumerate(plan.steps[:_STEPS_SHOWN], start=1)]
     if len(plan.steps) > _STEPS_SHOWN:
         lines.append(f"  … and {len(plan.steps) - _STEPS_SHOWN} more")
-    lines.append(f"pods {plan.pods_delta:+d}, GPUs {plan.gpu_delta:+d}{_capacity(plan)}")
-    lines.append(f"time: {_time(plan)}")
+    if plan.steps:
+        lines.append(f"pods {plan.pods_delta:+d}, GPUs {plan.gpu_delta:+d}{_capacity(plan)}")
+        lines.append(f"time: {_time(plan)}")
     if plan.cost_before is not None and plan.cost_after is not None:
         before, after = plan.cost_before, plan.cost_after
         lines.append(f"cost per hour: {before.amount} to {after.amount} {after.currency}")
     lines += [line for guard in plan.guards if guard.level > Level.PASS for line in _guard(guard)]
-    if plan.write.note:
-        lines.append(f"note: {plan.write.note}")
+    lines += [f"note: {note}" for note in (*plan.notes, plan.write.note) if note]
     lines.append(f"same as: {plan.equivalent}")
     return [plain(line, _LINE) for line in lines]
 

@@ -46,7 +46,7 @@ def fleet_table(workloads: Sequence[Workload], remaining: Remaining, width: int 
                 workload.key.name,
                 workload.key.kind,
                 f"{_number(workload.ready)}/{_number(workload.desired)}",
-                _phases(workload.groups),
+                UNKNOWN if workload.desired is None else _phases(workload.groups),
                 _roles(workload.groups),
                 str(workload.gpus),
                 driver_words(workload.drivers),

@@ -304,3 +304,16 @@ async def test_a_service_with_workers_says_that_every_pod_is_made_anew() -> None
         plan = await one.backend.plan(one.see("InferenceService", "iris"), ReplicasChange(2))
         assert guard(plan, "restart").level is Level.CONFIRM
         assert asked(plan) is Confirmation.YES
+
+
+async def test_a_count_behind_an_external_service_names_the_job_that_sets_it_next() -> None:
+    cron = objects.cron_hpa("iris-predictor", jobs={"night": ("0 0 23 * * *", 1)})
+    async with rig(isvc("external"), (objects.CRON_HPAS, cron)) as one:
+        await one.live_until(
+            lambda: (
+                settled(one.find("InferenceService", "iris")) and one.see("InferenceService", "iris").drivers
+            )
+        )
+        plan = await one.plan("InferenceService", "iris", ReplicasChange(3))
+        assert guard(plan, "driver").reason == "CronHPA office sets groups again: 23:00 to 1"
+        assert guard(plan, "driver").remedies == ("change the jobs of office",)
