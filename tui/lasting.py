@@ -128,7 +128,7 @@ def _freezing(workload: Workload) -> Iterator[Way]:
     if driver is None:
         why = "no HPA or ScaledObject drives it"
     elif takes_bounds(workload):
-        why = "KServe writes its autoscaler anew at its next look: pin the service instead"
+        why = "KServe would write it anew: pin it instead"
     for direction, words in ((Direction.IN, "scaling in"), (Direction.OUT, "scaling out")):
         frozen = driver is not None and direction in driver.frozen
         label = f"let it scale {direction} again" if frozen else f"freeze {words}"
@@ -142,7 +142,7 @@ def _resting(workload: Workload) -> Iterator[Way]:
     if keda is None:
         why = "no ScaledObject drives it; pin it instead"
     else:
-        why = "KServe writes it anew: pin or stop the service instead" if takes_bounds(workload) else ""
+        why = "KServe would write it anew: pin it instead" if takes_bounds(workload) else ""
     name = plain(keda.ref.name, 60) if keda is not None else "KEDA"
     yield Way(
         "suspend",

@@ -56,7 +56,7 @@ def _note(hpa: HpaObject) -> str | None:
     if active is not None and active.status is False:
         return condition_words(active) or None
     if hpa.minimum == hpa.maximum:
-        return f"pinned at {hpa.minimum}"
+        return f"pinned {hpa.minimum}"
     if limited is not None and limited.status and limited.reason == "TooManyReplicas":
         return "at max"
     return None

@@ -38,6 +38,7 @@ _DEBOUNCE = 0.08
 _DRY_RUN_AFTER = 0.3
 """Seconds that a plan must stand before the server is asked about it."""
 _PLANLESS = "no plan for these numbers; change one to ask again, Esc goes back"
+_OF_FIELDS = ("more", "fewer", "next_field")
 _TYPED = (Confirmation.YES, Confirmation.NAME)
 
 
@@ -248,7 +249,11 @@ class ScaleDialog(Dialog[Ticket]):
             )
             view.show(shown, self.session.door.now())
             self._fit()
-        hints = tuple(KeyHint(key.shown, key.label) for key in key_line(Place.SCALE))
+        hints = tuple(
+            KeyHint(key.shown, key.label)
+            for key in key_line(Place.SCALE)
+            if self.draft.fields or key.id not in _OF_FIELDS
+        )
         self.query_one(KeyLine).show(hints, self.session.door.now())
 
     def _busy(self) -> str | None:

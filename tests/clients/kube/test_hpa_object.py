@@ -186,7 +186,7 @@ def test_conditions_in_words(reason: str, words: str) -> None:
     ("spec", "condition", "note"),
     [
         ({}, {"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"}, "at max"),
-        ({"least": 4, "most": 4}, {}, "pinned at 4"),
+        ({"least": 4, "most": 4}, {}, "pinned 4"),
         (
             {},
             {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"},
