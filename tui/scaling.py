@@ -19,7 +19,7 @@ from clients.serving.changes import BoundsChange, Change, ObjectChange, Verb
 from clients.serving.confirm import ScaleInWord, accepts, confirmation
 from clients.serving.follow import ActorHint
 from clients.serving.guards import CHANGED, Confirmation, Guard, Level
-from clients.serving.operation import Count, Operation, Outcome
+from clients.serving.operation import Operation, Outcome
 from clients.serving.plans import ScalePlan
 from clients.serving.workload import Workload
 from tui.audit import AuditLog, AuditUnavailable, Author, Entry, Intent
@@ -168,7 +168,7 @@ class Scaling:
             for guard in checked.guards:
                 if guard.id == CHANGED:
                     return self._ticket(plan, Result.CONFLICT, f"{guard.reason}; nothing was applied")
-            return await self._refused(plan, _blocks(checked)) if checked.blocked else None
+            return self._ticket(plan, Result.REFUSED, _blocks(checked)) if checked.blocked else None
         except KubeError as error:
             return self._ticket(plan, Result.REFUSED, f"dry run: {error.message}; nothing was changed")
         except asyncio.CancelledError:
@@ -177,37 +177,13 @@ class Scaling:
     async def _apply(self, plan: ScalePlan) -> Ticket:
         """Sends it, once. Where no answer comes, nobody knows, and that is what is written down."""
         try:
-            ticket = await self._backend.apply(plan)
-            lost = ticket.result is Result.REFUSED and plan.bounds_before is not None
-            return await self._refused(plan, ticket.message) if lost else ticket
+            return await self._backend.apply(plan)
         except KubeError as error:
             result = Result.UNKNOWN if error.sent else Result.REFUSED
             return self._ticket(plan, result, error.message)
         except asyncio.CancelledError:
             said = "the program ended before an answer came; it may or may not have been applied"
             return self._ticket(plan, Result.UNKNOWN, said)
-
-    async def _refused(self, plan: ScalePlan, reasons: str) -> Ticket:
-        """Refused for what it asks, or because the plan rests on what is no more."""
-        ticket = self._ticket(plan, Result.REFUSED, reasons)
-        try:
-            now = await self._backend.poll(ticket)
-            changed = None if now is None else await self._changed(plan, now)
-        except KubeError:
-            return ticket
-        if changed is None:
-            return ticket
-        return self._ticket(plan, Result.CONFLICT, f"changed meanwhile to {changed}; nothing was applied")
-
-    async def _changed(self, plan: ScalePlan, now: Workload) -> str | None:
-        """What the plan rests on, as it is now and as it was; ``None`` while that holds."""
-        if plan.bounds_before is None:
-            count = count_of(now)
-            return None if count == plan.before else f"{_words(count)} (was {_words(plan.before)})"
-        bounds = (await self._backend.plan(now, plan.change)).bounds_before
-        if bounds is None or bounds == plan.bounds_before:
-            return None
-        return f"bounds {bounds} (was {plan.bounds_before})"
 
     def _ticket(self, plan: ScalePlan, result: Result, message: str) -> Ticket:
         return Ticket(plan.key, result, self._backend.clock.now(), message)
@@ -334,7 +310,3 @@ class Scaling:
 
 def _blocks(plan: ScalePlan) -> str:
     return "; ".join(guard.reason for guard in plan.guards if guard.level is Level.BLOCK)
-
-
-def _words(count: Count) -> str:
-    return ", ".join([f"{count.groups} groups", *(f"{role} {replicas}" for role, replicas in count.roles)])

@@ -14,7 +14,7 @@ from clients.kube.errors import ErrorKind, KubeError
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Result, Sink, Ticket
 from clients.serving.changes import Change, ReplicasChange, inverse
-from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.guards import CHANGED, Confirmation, Guard, Level
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Count, Operation, Outcome
 from clients.serving.phase import Phase
@@ -71,7 +71,6 @@ class ScriptedBackend:
         self.sources: tuple[SourceStatus, ...] = ()
         self.asked: list[tuple[str, list[str]]] = []
         self.refusal: Guard | None = None
-        self.groups_now = 2
         self.answer: Callable[[ScalePlan], Ticket] = lambda plan: Ticket(
             KEY, Result.ACCEPTED, self.clock.now(), generation=7, status=200
         )
@@ -131,7 +130,7 @@ class ScriptedBackend:
         return self.answer(plan)
 
     async def poll(self, ticket: Ticket) -> Workload | None:
-        return workload(self.groups_now)
+        raise NotImplementedError
 
     async def autoscaling(self, workload: Workload) -> Autoscaling | None:
         return None
@@ -230,16 +229,14 @@ async def test_a_refused_dry_run_is_written_down_and_nothing_is_applied(tmp_path
     assert desk.records()[1]["result"] == "refused"
 
 
-async def test_a_dry_run_refused_for_a_change_meanwhile_is_a_conflict_with_old_and_new(
-    tmp_path: Path,
-) -> None:
+async def test_who_is_outrun_at_the_dry_run_has_a_conflict_and_not_a_refusal(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    desk.backend.refusal = Guard("dry-run", Level.BLOCK, "the test failed")
-    desk.backend.groups_now = 3
+    desk.backend.refusal = Guard(CHANGED, Level.BLOCK, "changed meanwhile to 3 groups (was 2 groups)")
     ticket = await desk.send(2, 4)
     assert ticket.result is Result.CONFLICT
-    assert "to 3 groups, decode 1 (was 2 groups, decode 1)" in ticket.message
+    assert ticket.message == "changed meanwhile to 3 groups (was 2 groups); nothing was applied"
     assert [what for what, _ in desk.backend.asked] == ["dry run"]
+    assert desk.records()[1]["result"] == "conflict"
 
 
 @pytest.mark.parametrize(("sent", "result"), [(True, Result.UNKNOWN), (False, Result.REFUSED)])
