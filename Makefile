@@ -67,6 +67,8 @@ lock:
 		--no-emit-index-url --no-annotate --python-version 3.11 -o requirements.lock
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-header \
 		--no-emit-index-url --no-annotate --python-version 3.11 -c requirements.lock -o requirements-dev.lock
+	uv pip compile -q pyproject.toml --extra agent --universal --generate-hashes --no-header \
+		--no-emit-index-url --no-annotate --python-version 3.11 -c requirements.lock -o requirements-agent.lock
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -56,6 +56,20 @@ def _speed(text: str) -> float:
     return value
 
 
+def _port(text: str) -> int:
+    value = _count(text)
+    if value > 65535:
+        raise argparse.ArgumentTypeError(f"expected 0 to 65535, got '{text}'")
+    return value
+
+
+def _sampling_interval(text: str) -> float:
+    value = _seconds(text)
+    if not 0.5 <= value <= 60:
+        raise argparse.ArgumentTypeError(f"expected 0.5 to 60 seconds, got '{text}'")
+    return value
+
+
 def _fps(text: str) -> int:
     value = _count(text)
     if not 1 <= value <= 60:
@@ -220,7 +234,28 @@ def parser(prog: str = "servegrid") -> _Parser:
     scale.add_argument("--wait", action="store_true", help="show progress until it is done")
     scale.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait for the end")
     scale.add_argument("-o", dest="output", choices=("text", "json"), default="text")
+    _add_agent(commands)
     return top
+
+
+def _add_agent(commands: argparse._SubParsersAction[_Parser]) -> None:
+    agent = commands.add_parser(
+        "agent",
+        help="serve the GPUs of this node",
+        description="Samples this node's NVIDIA GPUs and serves them at /metrics, as dcgm-exporter would.",
+        epilog="ends with 0 on SIGTERM and SIGINT; NODE_NAME in the environment names the node",
+        argument_default=argparse.SUPPRESS,
+    )
+    agent.add_argument("--listen", default="127.0.0.1", metavar="ADDR", help="address (127.0.0.1)")
+    agent.add_argument(
+        "--port", type=_port, default=9400, metavar="P", help="port (9400); 0 takes a free one"
+    )
+    agent.add_argument(
+        "--interval", type=_sampling_interval, default=1.0, metavar="S", help="seconds between samples (1)"
+    )
+    agent.add_argument(
+        "--token-file", dest="token_file", default=None, metavar="F", help="readers must show what is in it"
+    )
 
 
 def _check(arguments: argparse.Namespace, fail: Callable[[str], NoReturn]) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 from clients.clock import SystemClock
@@ -33,6 +34,8 @@ def run(arguments: Namespace) -> Exit:
         signal.signal(number, _interrupt)
     if arguments.command == "demo":
         return _demo(arguments, os.environ)
+    if arguments.command == "agent":
+        return _agent(arguments, os.environ)
     start = start_from(arguments, os.environ)
     output = Output()
     if arguments.command is None:
@@ -85,6 +88,19 @@ def _demo(arguments: Namespace, environ: Mapping[str, str]) -> Exit:
     if failure is not None:
         raise Stop(Exit.FAILED, failure)
     return code
+
+
+def _agent(arguments: Namespace, environ: Mapping[str, str]) -> Exit:
+    command = importlib.import_module("clients.gpu.agent.command")
+    token_file = None if arguments.token_file is None else Path(arguments.token_file)
+    asked = (arguments.listen, arguments.port, arguments.interval, token_file)
+    try:
+        command.run(*asked, environ, SystemClock())
+    except command.TokenError as error:
+        raise Stop(Exit.USAGE, f"--token-file {error}") from None
+    except command.CannotServe as error:
+        raise Stop(Exit.FAILED, str(error)) from None
+    return Exit.DONE
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
