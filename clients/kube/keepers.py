@@ -115,12 +115,30 @@ class Keepers:
         """A new or changed pod of a ReplicaSet or StatefulSet."""
         if row.owner is None:
             return
-        new = row.uid not in self._tree.pods
+        row.resource_version = ""  # The feed has noted it, and here it would only be held.
+        known = self._tree.pods.get(row.uid)
+        if known is not None and (known.owner, known.labels) == (row.owner, row.labels):
+            self._renew(row)
+            return
+        new = known is None
         self._tree.put_pod(row)
         self._named[(row.namespace, row.name)] = row.uid
         self._place(row)
         if new and self._tree.just_below(row.uid):
             self._rehome(row.uid)
+
+    def _renew(self, row: PodRow) -> None:
+        """A pod that belongs where it did: only objects above it, which have not changed, could say otherwise."""
+        self._tree.pods[row.uid] = row
+        home = self._homes.get(row.uid)
+        if home is None:
+            return
+        members = self._members[home]
+        member = members.member(row.uid)
+        if member is None:
+            self._place(row)  # It has ended, or had, and does not count then.
+        elif members.put(row, member):
+            self._dirty.add(home)
 
     def drop_pod(self, row: PodRow) -> None:
         """A pod that is gone."""

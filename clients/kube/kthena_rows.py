@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from clients.kube.kthena_names import group_ordinal, place_of
 from clients.kube.kthena_parts import GroupNode
 from clients.kube.kthena_replicas import ReplicaNode
+from clients.kube.pod_look import looks_the_same
 from clients.kube.rows import EndpointSliceRow, EventRow, ModelServingRow, PodGroupRow, PodRow
 
 __all__ = ["ServingRows"]
@@ -83,7 +84,7 @@ class ServingRows:
         if replica is not None and member is not None:
             old = member.row
             pod.seq, pod.term_seq, pod.index = old.seq, old.term_seq, old.index
-            if _looks_the_same(old, pod):
+            if looks_the_same(old, pod):
                 member.row = pod
                 return
             if old.labels != pod.labels:
@@ -292,14 +293,6 @@ class ServingRows:
         replica = self._places.get(pod.uid)
         member = replica.member(pod.uid) if replica is not None else None
         return member.row if member is not None else pod
-
-
-def _looks_the_same(old: PodRow, new: PodRow) -> bool:
-    """Nothing differs that is derived from. The old row, soon dropped, takes over what may differ unshown."""
-    new.uid, new.name = old.uid, old.name
-    if new.phase != "Failed":
-        old.status_message = new.status_message
-    return old == new
 
 
 def _derived_from(row: ModelServingRow) -> tuple[object, ...]:

@@ -7,13 +7,13 @@ controller's memory is needed: what these controllers do next follows from what 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from clients.kube.member_groups import Node, arrival, first_cause, make, queued
 from clients.kube.membership import Asked, Member
+from clients.kube.pod_look import looks_the_same
 from clients.kube.pod_reasons import Hints
 from clients.kube.rows import EventRow, PodRow
 from clients.serving.phase import Cause, Phase
@@ -61,13 +61,13 @@ class Members:
 
     # -- in
 
-    def put(self, pod: PodRow, member: Member) -> None:
-        """A new or changed pod."""
+    def put(self, pod: PodRow, member: Member) -> bool:
+        """A new or changed pod; says whether it makes any difference to the groups."""
         place = self._places.get(pod.uid)
         if pod.phase in ("Failed", "Succeeded") and not self._inactive_count:
             self.drop(pod.uid)
             self._lingering.add(pod.uid)
-            return
+            return True
         self._lingering.discard(pod.uid)
         if place is not None and place != member.group:
             self.drop(pod.uid)
@@ -80,12 +80,16 @@ class Members:
             pod.seq = self._seq
         else:
             pod.seq, pod.term_seq = old[0].seq, old[0].term_seq
+            if old[1] == member and looks_the_same(old[0], pod):
+                node.pods[pod.uid] = (pod, old[1])
+                return False
         if pod.deleted is not None and not pod.term_seq:
             self._seq += 1
             pod.term_seq = self._seq
         node.pods[pod.uid] = (pod, member)
         node.dirty = True
         self._places[pod.uid] = member.group
+        return True
 
     def drop(self, uid: str) -> None:
         """A pod that is gone."""
@@ -137,7 +141,8 @@ class Members:
             self._asked = asked
             self.forget()
         for node in self._nodes.values():
-            node.live = node.lives(asked.head)
+            if node.dirty:
+                node.live = node.lives(asked.head)
         self._account(asked, before, first=first)
         hints = Hints("default-scheduler", events=self._events, lost_nodes=self._lost)
         for name, node in list(self._nodes.items()):
@@ -149,9 +154,10 @@ class Members:
         groups += self._queued(asked, before, now, first=first)
         groups.sort(key=lambda group: (1 << 30 if group.ordinal is None else group.ordinal, group.name))
         wakes = [node.wake for node in self._nodes.values() if node.wake is not None]
-        present = {pod.name for pod in self.pods}
-        for name in [name for name in self._events if name not in present]:
-            del self._events[name]
+        if self._events:
+            present = {pod.name for pod in self.pods}
+            for name in [name for name in self._events if name not in present]:
+                del self._events[name]
         return Seen(
             tuple(groups),
             sum(node.ready for node in self._nodes.values()),
@@ -165,7 +171,10 @@ class Members:
         standing = [node for node in self._nodes.values() if node.live]
         if asked.first is not None:
             return len(standing) == asked.desired and all(asked.wants(node.ordinal) for node in standing)
-        return Counter(node.role for node in standing) == Counter(dict(asked.counts))
+        there = dict.fromkeys((role for role, _ in asked.counts), 0)
+        for node in standing:
+            there[node.role] = there.get(node.role, 0) + 1
+        return there == dict(asked.counts)
 
     def _account(self, asked: Asked, before: Mapping[str, Group], *, first: bool) -> None:
         """Finds out why groups begin and leave: they all do so by the counts, or by ordinals."""
@@ -205,6 +214,28 @@ class Members:
         self, role: str, wanted: int, asked: Asked, before: Mapping[str, Group], *, first: bool
     ) -> None:
         mine = [node for node in self._nodes.values() if node.role == role]
+        if any(node.leaving is None and not node.live for node in mine):
+            self._by_surplus(role, mine, wanted, asked, before, first=first)
+        for node in sorted((node for node in mine if node.begun is None and node.live), key=arrival):
+            if first or asked.rolling:
+                node.begun = first_cause(node, asked)
+            elif self._owed.get(role, 0) > 0:
+                self._owed[role] -= 1
+                node.begun = Cause.RECOVERY
+            else:
+                node.begun = Cause.SCALE
+
+    def _by_surplus(
+        self,
+        role: str,
+        mine: Sequence[Node],
+        wanted: int,
+        asked: Asked,
+        before: Mapping[str, Group],
+        *,
+        first: bool,
+    ) -> None:
+        """Why those leave that do: of what is too many, for the count; else they are made again."""
         stood = {name for name, group in before.items() if group.phase is not Phase.DELETING}
         kept = sum(1 for node in mine if node.live and node.name in stood)
         leaving = [
@@ -224,14 +255,6 @@ class Members:
                 node.leaving = Cause.RECOVERY
                 if not first:
                     self._owed[role] = self._owed.get(role, 0) + 1
-        for node in sorted((node for node in mine if node.begun is None and node.live), key=arrival):
-            if first or asked.rolling:
-                node.begun = first_cause(node, asked)
-            elif self._owed.get(role, 0) > 0:
-                self._owed[role] -= 1
-                node.begun = Cause.RECOVERY
-            else:
-                node.begun = Cause.SCALE
 
     def _queued(
         self, asked: Asked, before: Mapping[str, Group], now: float, *, first: bool

@@ -132,7 +132,8 @@ class Ownership:
         found: dict[str, KeeperRow] = {}
         at = [uid]
         while at:
-            for child in sorted(self.just_below(at.pop(0))):
+            below = self.just_below(at.pop(0))
+            for child in sorted(child for child in below if child in self.objects or child in self._children):
                 row = self.objects.get(child)
                 if child not in found and (row is not None or child in self.pods):
                     at.append(child)

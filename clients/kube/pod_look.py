@@ -11,7 +11,7 @@ from clients.kube.rows import ContainerRow, PodRow
 from clients.serving.phase import Stage
 from clients.serving.workload import PodView
 
-__all__ = ["STEPS", "UNSEEN", "PodFacts", "is_error", "look_at"]
+__all__ = ["STEPS", "UNSEEN", "PodFacts", "is_error", "look_at", "looks_the_same"]
 
 STEPS = 5
 """Stations of a pod: scheduled, initialised, containers started, probe passed once, ready."""
@@ -32,6 +32,14 @@ UNSEEN = PodFacts(
     PodView("", "", None, None, "", False, False, Stage.UNSCHEDULED, 0, 0, None), 0, False, wake=-inf
 )
 """Of a pod that is yet to be looked at: due since ever."""
+
+
+def looks_the_same(old: PodRow, new: PodRow) -> bool:
+    """Nothing differs that is derived from. The old row, soon dropped, takes over what may differ unshown."""
+    new.uid, new.name = old.uid, old.name
+    if new.phase != "Failed":
+        old.status_message = new.status_message
+    return old == new
 
 
 def is_error(pod: PodRow) -> bool:
