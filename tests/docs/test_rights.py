@@ -1,4 +1,4 @@
-"""The roles in deploy/rbac.yaml suffice: the embedded API enforces exactly them, and nothing is missing."""
+"""The roles in deploy/console-rbac suffice: the embedded API enforces exactly them, and nothing is missing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from clients.embedded.command import application
 from clients.embedded.store import Store
 from tests.support.simworld import NAMESPACE, World
 
-RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
+ROLES = Path(__file__).parents[2] / "deploy" / "console-rbac"
 
 Run = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 
 def granted(store: Store, holders: Mapping[str, Sequence[str]]) -> Identity:
-    """The file's roles in a cluster, bound to users whose tokens are their names."""
-    for role in yaml.safe_load_all(RBAC.read_text()):
-        store.create(CLUSTER_ROLES, role, manager="kubectl")
+    """The roles in a cluster, bound to users whose tokens are their names."""
+    for path in ROLES.glob("*.yaml"):
+        store.create(CLUSTER_ROLES, yaml.safe_load(path.read_text()), manager="kubectl")
     for user, roles in holders.items():
         for name in roles:
             binding = {

@@ -133,7 +133,7 @@ async def test_get_watch_follows(store: Store, command: list[str]) -> None:
 
 
 async def test_the_roles_of_this_project_are_applied_bound_and_shown(kubectl: Run) -> None:
-    roles = str(Path(__file__).parents[4] / "deploy" / "rbac.yaml")
+    roles = str(Path(__file__).parents[4] / "deploy" / "console-rbac")
     assert "servegrid-operator created" in await kubectl("apply", "-f", roles)
     assert "unchanged" in await kubectl("apply", "-f", roles)
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "servegrid-viewer"}
