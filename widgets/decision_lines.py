@@ -102,16 +102,17 @@ def _pods(metric: MetricDecision, cells: int, look: Look) -> Iterator[Line]:
         shown_ones = [sample for sample in metric.pods if sample.state is not SampleState.READY][:_SINGLY]
     if not shown_ones:
         return
-    names = [shown(sample.pod, 120) for sample in shown_ones]
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(min(names), max(names), strict=False))
-    cut = "".join(one for one, _ in same).rfind("-") + 1 if len(names) > 1 else 0
-    label = min(24, max(width(one[cut:]) for one in names))
+    every = [sample.pod for sample in metric.pods]
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(min(every), max(every), strict=False))
+    cut = "".join(one for one, _ in same).rfind("-") + 1 if len(every) > 1 else 0
+    names = [shown(sample.pod[cut:], 120) for sample in shown_ones]
+    label = min(24, max(width(one) for one in names))
     size = label + 1 + 8 + 1 + 8
     columns = max(1, (cells - LABEL - 1) // (size + 2))
     for start in range(0, len(names), columns):
         line: list[Piece] = [(" " * (LABEL + 1), look.styles.normal)]
         for one, sample in list(zip(names, shown_ones, strict=True))[start : start + columns]:
-            line += _pod(one[cut:], sample, metric, label, look)
+            line += _pod(one, sample, metric, label, look)
         yield tuple(line)
 
 

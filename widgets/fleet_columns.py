@@ -55,6 +55,8 @@ _LEAST = {
 """What a column is given, if its contents ask for so much, before the next one goes."""
 _DROP = (Column.KIND, Column.ROLES, Column.DRIVER, Column.GPU, Column.GROUPS)
 """Which column goes first where there is no room."""
+_DRIVER_SHORT = 26
+"""Cells that the short form of what drives is given before anything else grows: a schedule beside an HPA."""
 _GROW = (
     (Column.NAME, 30),
     (Column.GROUPS, 14),
@@ -92,6 +94,10 @@ class Layout:
             widths[Column.NAME] = max(8, widths[Column.NAME] + cells - _total(widths))
             widths[Column.DOING] = max(0, widths[Column.DOING] + min(0, cells - _total(widths)))
         left = cells - _total(widths)
+        if Column.DRIVER in widths:
+            more = max(0, min(_DRIVER_SHORT, wants[Column.DRIVER][0]) - widths[Column.DRIVER])
+            widths[Column.DRIVER] += min(more, max(0, left))
+            left -= min(more, max(0, left))
         for column, limit in _GROW:
             if column in widths:
                 more = max(0, min(limit, wants[column][1]) - widths[column])

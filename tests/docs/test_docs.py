@@ -15,7 +15,7 @@ import pytest
 from benchmarks.__main__ import names as budgets
 from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.scenarios.catalogue import SCENARIOS
-from clients.kube import hpa, keda, kthena, kthena_policy, shared_watches
+from clients.kube import cronhpa, hpa, keda, kthena, kthena_policy, shared_watches
 from clients.kube.kthena_order import RULES, Fill, Victims
 from clients.kube.pod_reasons import _CREATE, _IMAGE
 from clients.kube.resources import ResourceSpec
@@ -143,6 +143,7 @@ def specs() -> list[ResourceSpec]:
         kthena.MODEL_SERVINGS,
         kthena.POD_GROUPS,
         *hpa.WATCHES,
+        *cronhpa.WATCHES,
         *keda.WATCHES,
         *kthena_policy.WATCHES,
         *shared,

@@ -18,11 +18,16 @@ from clients.embedded.apiserver.access import Account, Identity
 from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES
 from clients.embedded.apiserver.roles import RBAC as GROUP
 from clients.embedded.command import application
+from clients.embedded.controllers.hpa import HPAS
+from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric, serving_reference
+from clients.embedded.controllers.kthena_labels import NAME
+from clients.embedded.curves import Steady
 from clients.embedded.store import Store
 from tests.support.simworld import NAMESPACE, World
 
 ROLES = Path(__file__).parents[2] / "deploy" / "console-rbac"
 
+METRIC = "vllm:num_requests_running"
 Run = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 
@@ -44,7 +49,12 @@ def granted(store: Store, holders: Mapping[str, Sequence[str]]) -> Identity:
 @pytest.fixture
 async def run(tmp_path: Path) -> AsyncIterator[Run]:
     """Runs a command as the holder of a token; gives its exit code and its JSON."""
-    world = World().grown(groups=2)
+    world = World()
+    scaler = hpa_object("llm", "chat", serving_reference("chat"), 1, 4, [pods_metric(METRIC, "50")])
+    world.store.create(HPAS, scaler, manager="helm")
+    world.cluster.demand.assign("llm", "chat", {NAME: "chat"}, Steady(90), capacity=100, noise=0)
+    world.grown(groups=2)
+    world.live(40)
     viewer, operator = "servegrid-viewer", "servegrid-operator"
     holders = {"sees": [viewer], "scales": [viewer, operator]}
     identity = granted(world.store, holders)
@@ -83,6 +93,15 @@ async def test_the_viewer_sees_everything_and_changes_nothing(run: Run) -> None:
     assert code == 5
     assert found["plan"]["order_known"], "those who may not read definitions learn the version from OpenAPI"
     assert found["plan"]["capacity"]["free"] is not None
+
+
+async def test_the_viewer_reads_what_an_autoscaler_reads(run: Run) -> None:
+    code, found = await run("sees", "autoscale", f"{NAMESPACE}/chat")
+    assert code == 0
+    (decision,) = found["decisions"]
+    assert (decision["outcome"], decision["desired"]) == ("holds", 2), decision
+    assert [metric["current"] for metric in decision["metrics"]] == [45.0]
+    assert found["absences"] == []
 
 
 async def test_the_operator_scales_groups_and_roles(run: Run) -> None:

@@ -85,7 +85,11 @@ class Looked:
 async def looking(world: World, rules: Sequence[Mapping[str, Any]] | None = None) -> AsyncIterator[Looked]:
     """A backend that reads the world, with all rights or with those of ``rules``."""
     store = world.store
-    identity = Identity() if rules is None else Identity({"few": bound_account(store, "few", list(rules))})
+    identity = (
+        Identity()
+        if rules is None
+        else Identity({"few": bound_account(store, "few", [dict(rule) for rule in rules])})
+    )
     runner, port = await serve(application(world.cluster, identity), 0)
     token = None if rules is None else "few"
     config = config_for(f"http://127.0.0.1:{port}", token=token)
