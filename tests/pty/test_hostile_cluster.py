@@ -165,13 +165,15 @@ _THERE: dict[str, tuple[tuple[str, Callable[[Terminal], bool]], ...]] = {
     "plan": (("+", framed), ("", said("same as"))),
 } | {
     f"{name} of row {row}": (("j" * row + "\r", opened), *more)
-    for row in (0, 3, 8)
+    for row in (0, 6, 8)
     for name, more in (
         ("workload", ()),
         ("why", (("w", titled("why")),)),
         ("description", (("d", titled("describe")), ("", said("  uid  ")))),
         ("object", (("y", titled("object")), ("", said("kind: ")))),
         ("events", (("e", titled("events")),)),
+        ("autoscaling", (("a", titled("autoscaling")),)),
+        ("what lasts", (("p", framed),)),
         ("menu", (("m", framed),)),
     )
 }
