@@ -1,4 +1,4 @@
-"""The roles in deploy/console-rbac suffice: the embedded API enforces exactly them, and nothing is missing."""
+"""The roles in deploy/console-rbac suffice: the embedded API enforces exactly them, and none is missing."""
 
 from __future__ import annotations
 

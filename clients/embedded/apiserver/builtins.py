@@ -152,6 +152,17 @@ def _apps() -> list[Resource]:
             generation=True,
             tracked=True,
         ),
+        Resource(
+            group="apps",
+            versions=("v1",),
+            plural="daemonsets",
+            kind="DaemonSet",
+            short_names=("ds",),
+            categories=_APPS,
+            status=True,
+            generation=True,
+            tracked=True,
+        ),
         Resource(group="apps", versions=("v1",), plural="controllerrevisions", kind="ControllerRevision"),
     ]
 

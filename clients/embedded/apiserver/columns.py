@@ -166,6 +166,11 @@ def _selector_of(obj: Json, _now: float) -> str:
     return ",".join(f"{k}={v}" for k, v in sorted(wanted.items())) or "<none>"
 
 
+def _nodes_of(obj: Json, _now: float) -> str:
+    wanted = at_path(obj, ("spec", "template", "spec", "nodeSelector")) or {}
+    return ",".join(f"{k}={v}" for k, v in sorted(wanted.items())) or "<none>"
+
+
 def _ready_of(obj: Json, _now: float) -> str:
     ready = at_path(obj, ("status", "readyReplicas")) or 0
     return f"{ready}/{at_path(obj, ('spec', 'replicas')) or 0}"
@@ -377,6 +382,17 @@ BUILT_IN_COLUMNS: dict[str, tuple[Column, ...]] = {
         _number("Desired", "spec", "replicas"),
         _number("Current", "status", "replicas"),
         _number("Ready", "status", "readyReplicas"),
+        _AGE,
+        *_TEMPLATE,
+        _SELECTOR,
+    ),
+    "daemonsets.apps": (
+        _number("Desired", "status", "desiredNumberScheduled"),
+        _number("Current", "status", "currentNumberScheduled"),
+        _number("Ready", "status", "numberReady"),
+        _number("Up-to-date", "status", "updatedNumberScheduled"),
+        _number("Available", "status", "numberAvailable"),
+        Column("Node Selector", "string", _nodes_of),
         _AGE,
         *_TEMPLATE,
         _SELECTOR,

@@ -105,6 +105,9 @@ def fill_kind_defaults(definition: Resource, obj: Json) -> None:
 _FIRST_STATUS: dict[str, Json] = {
     "replicasets.apps": {"replicas": 0},
     "statefulsets.apps": {"replicas": 0, "availableReplicas": 0},
+    "daemonsets.apps": dict.fromkeys(
+        ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"), 0
+    ),
     "horizontalpodautoscalers.autoscaling": {"desiredReplicas": 0, "currentMetrics": None},
 }
 

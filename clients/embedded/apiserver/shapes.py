@@ -96,6 +96,14 @@ _WORKLOAD: Json = {
     },
     "status": {**_COUNTS, "conditions": _CONDITIONS},
 }
+_DAEMON_COUNTS = (
+    "desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled",
+    "numberAvailable", "numberMisscheduled",
+)  # fmt: skip
+_DAEMONS: Json = {
+    "spec": {name: shape for name, shape in _WORKLOAD["spec"].items() if name != "replicas"},
+    "status": {**dict.fromkeys(_DAEMON_COUNTS, int), "conditions": _CONDITIONS},
+}
 _METRIC_VALUE: Json = {"type": str, "averageUtilization": int}
 _METRIC_SOURCE: Json = {
     "name": str,
@@ -159,6 +167,7 @@ _SHAPES: dict[str, Json] = {
     "deployments.apps": _WORKLOAD,
     "statefulsets.apps": _WORKLOAD,
     "replicasets.apps": _WORKLOAD,
+    "daemonsets.apps": _DAEMONS,
     "horizontalpodautoscalers.autoscaling": {
         "spec": {
             "scaleTargetRef": {"kind": str, "name": str, "apiVersion": str},

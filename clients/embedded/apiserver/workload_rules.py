@@ -1,4 +1,4 @@
-"""What kube-apiserver fills into Deployments, StatefulSets and ReplicaSets, and what must stay as it is."""
+"""What kube-apiserver fills into the kinds of apps/v1 that have a pod template, and what must stay as it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ __all__ = ["WORKLOADS", "fill_workload", "unchangeable"]
 
 DEPLOYMENTS = "deployments.apps"
 STATEFUL_SETS = "statefulsets.apps"
-WORKLOADS = (DEPLOYMENTS, STATEFUL_SETS, "replicasets.apps")
+DAEMON_SETS = "daemonsets.apps"
+WORKLOADS = (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, "replicasets.apps")
 _STATEFUL_CHANGEABLE = (
     "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
     "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
@@ -18,6 +19,9 @@ _STATEFUL_CHANGEABLE = (
 
 def fill_workload(key: str, spec: Json) -> None:
     """Completes a spec whose pod template is complete already."""
+    if key == DAEMON_SETS:
+        _fill_daemons(spec)
+        return
     spec.setdefault("replicas", 1)
     if key == DEPLOYMENTS:
         spec.setdefault("progressDeadlineSeconds", 600)
@@ -36,6 +40,15 @@ def fill_workload(key: str, spec: Json) -> None:
         retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
         retention.setdefault("whenDeleted", "Retain")
         retention.setdefault("whenScaled", "Retain")
+
+
+def _fill_daemons(spec: Json) -> None:
+    spec.setdefault("revisionHistoryLimit", 10)
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxSurge", 0)
+        rolling.setdefault("maxUnavailable", 1)
 
 
 def unchangeable(key: str, obj: Json, old: Json | None) -> list[Cause]:

@@ -153,6 +153,20 @@ async def test_the_roles_of_this_project_are_applied_bound_and_shown(kubectl: Ru
     assert 'User "ops" cannot list resource "secrets"' in refused
 
 
+async def test_the_node_agent_of_this_project_is_applied_and_shown(kubectl: Run) -> None:
+    manifest = str(Path(__file__).parents[4] / "deploy" / "agent" / "daemonset.yaml")
+    assert "daemonset.apps/servegrid-agent created" in await kubectl("apply", "-f", manifest)
+    assert "daemonset.apps/servegrid-agent unchanged" in await kubectl("apply", "-f", manifest)
+    header, row = (await kubectl("get", "ds", "-n", "servegrid")).strip().split("\n")
+    names = "NAME DESIRED CURRENT READY UP-TO-DATE AVAILABLE NODE SELECTOR AGE"
+    assert header.split() == names.split()
+    assert row.split()[:-1] == ["servegrid-agent", "0", "0", "0", "0", "0", "nvidia.com/gpu.present=true"]
+    patch = json.dumps({"spec": {"selector": {"matchLabels": {"app.kubernetes.io/name": "other"}}}})
+    refused = await kubectl("patch", "ds", "servegrid-agent", "-n", "servegrid", "-p", patch, code=1)
+    assert "field is immutable" in refused
+    assert "servegrid-agent" in await kubectl("describe", "ds", "servegrid-agent", "-n", "servegrid")
+
+
 async def test_who_may_what_is_asked_and_granted_by_commands(kubectl: Run) -> None:
     assert await kubectl("auth", "can-i", "list", "pods") == "yes\n"
     assert await kubectl("auth", "can-i", "list", "pods", "--as", "ops", code=1) == "no\n"
