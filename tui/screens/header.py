@@ -26,7 +26,7 @@ class Header(TextWidget):
         self.update_rows()
 
     def lay_out(self, cells: int) -> list[Line]:
-        """Name and reach; then driver, owner, version."""
+        """Name and reach; then driver, what only its system has, owner, version."""
         styles, unknown = self.look.styles, self.look.glyphs.unknown
         workload = self._workload
         if workload is None:
@@ -46,6 +46,8 @@ class Header(TextWidget):
         if workload.endpoint:
             first.append((f"  {shown(workload.endpoint, 200)}", styles.accent))
         second: list[Piece] = [(" driver ", styles.dim), (driver_words(workload.drivers), styles.normal)]
+        for name, fact in workload.about:
+            second += [(f"  {shown(name, 40)} ", styles.dim), (shown(fact, 60), styles.normal)]
         if workload.owner:
             second += [("  owner ", styles.dim), (shown(str(workload.owner), 80), styles.normal)]
         if workload.version:
