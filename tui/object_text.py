@@ -41,6 +41,8 @@ def _lines(workload: Workload, found: dict[str, Any], now: float) -> Iterator[st
         yield _pair(f"role {spec.name}", f"{size}{gpus}{minimum}")
     yield _pair("order rule", workload.version or "unknown")
     yield _pair("endpoint", workload.endpoint or "–")
+    for name, fact in workload.about:
+        yield _pair(name, fact)
     if workload.owner is not None:
         yield _pair("owner", str(workload.owner))
     for driver in workload.drivers:
