@@ -31,7 +31,7 @@ class DurationsError(ValueError):
 
 
 def spell(seconds: float | None) -> str:
-    """``42s``, ``3m02s``, ``1h05m``; ``–`` for unknown."""
+    """``42s``, ``3m02s``, ``1h05m``, ``6d11h``; ``–`` for unknown."""
     if seconds is None:
         return "–"
     whole = max(0, round(seconds))
@@ -39,7 +39,9 @@ def spell(seconds: float | None) -> str:
         return f"{whole}s"
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    if whole < 48 * 3600:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
 
 
 class _Sample(Struct, array_like=True):

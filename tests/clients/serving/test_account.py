@@ -54,5 +54,5 @@ def test_hostile_names_are_plain() -> None:
 
 
 def test_spelling() -> None:
-    told = [spell(seconds) for seconds in (None, -1, 0, 59.4, 59.6, 182, 3599.6, 3900)]
-    assert told == ["–", "0s", "0s", "59s", "1m00s", "3m02s", "1h00m", "1h05m"]
+    told = [spell(seconds) for seconds in (None, -1, 0, 59.4, 59.6, 182, 3599.6, 3900, 172_799, 560_940)]
+    assert told == ["–", "0s", "0s", "59s", "1m00s", "3m02s", "1h00m", "1h05m", "47h59m", "6d11h"]
