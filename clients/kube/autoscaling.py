@@ -252,9 +252,10 @@ def _absences(
         if isinstance(row, HpaObject) and not row.conditions and _older(row.created, now):
             waited = lasted(now - (row.created or now))
             yield f"no HPA controller has looked at {row.name} for {waited}: it is down, or there is none"
-    kept = workload.key.kind == kserve.INFERENCE_SERVICES.kind and not workload.groups and not rows
-    if kept and workload.desired is None and _older(workload.created, now):
-        yield "KServe has made nothing of it: its controller is not installed, or is down"
+    silent = workload.observed_generation is None and not workload.groups and not workload.stopped
+    if workload.key.kind == kserve.INFERENCE_SERVICES.kind and silent and _older(workload.created, now):
+        waited = lasted(now - (workload.created or now))
+        yield f"KServe has made nothing of it for {waited}: its controller is not installed, or is down"
 
 
 def _older(created: float | None, now: float) -> bool:

@@ -10,10 +10,12 @@ from clients.embedded.adapters import Adapter, State
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.controllers.hpa import HPAS
 from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric, serving_reference
+from clients.embedded.controllers.kserve_names import INFERENCE_SERVICES
 from clients.embedded.controllers.kthena_labels import NAME
 from clients.embedded.curves import Steady
 from clients.embedded.scenarios import default
 from clients.embedded.scenarios.scenario import Size
+from clients.embedded.workload_objects import Engine, inference_service_object
 from clients.serving.autoscaling import Autoscaling, Bears
 from clients.serving.decision import Decision, Outcome
 from clients.serving.decision_words import sentence
@@ -186,6 +188,23 @@ async def test_an_adapter_that_is_missing_is_named(state: State, words: str) -> 
         assert told.reason == f"{METRIC}: {words}"
         assert sentence(told).startswith("no decision: ")
         assert replicas(world) == 2
+
+
+async def test_controllers_that_do_nothing_are_named() -> None:
+    world = World()  # Nothing in it acts: there are objects, and nobody takes them up.
+    engine = Engine(image="vllm", gpus=1, cpu="4", memory="8Gi", port=8080)
+    service = inference_service_object("llm", "qwen", engine, autoscaler="external", command="vllm serve")
+    world.store.create(INFERENCE_SERVICES, service, manager="kubectl")
+    target = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "qwen"}
+    made = hpa_object("llm", "gpu", target, 1, 4, [pods_metric(METRIC, "50")])
+    world.store.create(HPAS, made, manager="kubectl")
+    world.live(300)
+    async with looking(world) as looked:
+        await until(lambda: (found := looked.named("qwen")) is not None and found.drivers, 10)
+        value = await looked.autoscaling("qwen")
+    hpa_silent, kserve_silent = value.absences
+    assert hpa_silent.startswith("no HPA controller has looked at gpu for 5m")
+    assert kserve_silent.startswith("KServe has made nothing of it for 5m")
 
 
 async def test_a_metric_that_only_we_may_not_read_is_not_known() -> None:

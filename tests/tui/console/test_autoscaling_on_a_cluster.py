@@ -45,7 +45,7 @@ async def test_the_chain_the_decision_and_its_moves(cluster: Path, tmp_path: Pat
 
 async def test_a_schedule_and_what_a_viewer_may_see(cluster: Path, tmp_path: Path) -> None:
     async with seat(cluster, tmp_path, "--context", "viewer") as me:
-        await me.sees("HPA 1-2, cron ")
+        await me.sees(", cron ")
         await me.pilot.press("slash", *"name:qwen$", "enter", "a")
         await me.sees("CronHPA qwen-cronhpa", "moves its bounds", "DCGM_CUSTOM_PROCESS_SM_UTIL")
         await me.pilot.press("G")
