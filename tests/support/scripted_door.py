@@ -109,7 +109,7 @@ class ScriptedDoor:
         self.dry_run_word = Guard("dry-run", Level.PASS, "the server accepts it")
         self.slow_send: asyncio.Event | None = None
         self.members: tuple[ContainerView, ...] = (ContainerView("engine"),)
-        self.scaled: dict[WorkloadKey, Autoscaling] = {}
+        self.driven: dict[WorkloadKey, Autoscaling] = {}
         self.lines: list[str] = ["first line", "second line"]
         self.error: str | None = None
         self.protected = False
@@ -196,7 +196,7 @@ class ScriptedDoor:
         self.asked.append(f"autoscaling {key.name}")
         if self.error:
             raise DataError(self.error)
-        return self.scaled.get(key)
+        return self.driven.get(key)
 
     async def driver_yaml(self, ref: ObjectRef) -> str:
         return f"kind: {ref.kind}\nmetadata:\n  name: {ref.name}\n"

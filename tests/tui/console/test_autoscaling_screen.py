@@ -14,10 +14,10 @@ KEY = fleets.key("qwen")
 HELD = "holds at 8 because 8 was recommended 2m10s ago"
 
 
-def door_with(value: object = None) -> ScriptedDoor:
+def door_with() -> ScriptedDoor:
     door = ScriptedDoor()
     door.fleet.put(fleets.workload("qwen", 3, drivers=[fleets.hpa()]), sources=(live_source(),))
-    door.scaled[KEY] = replace(autoscaling(), key=KEY) if value is None else value  # type: ignore[assignment]
+    door.driven[KEY] = replace(autoscaling(), key=KEY)
     return door
 
 
@@ -54,7 +54,7 @@ async def test_it_is_asked_once_a_second_while_it_is_on_top_and_not_otherwise() 
         await seen.press("a")
         await seen.sees(HELD)
         door.asked.clear()
-        door.scaled[KEY] = replace(
+        door.driven[KEY] = replace(
             autoscaling(decisions=(decision(at=MORNING + 1, until=MORNING + 170),)), key=KEY
         )
         for _ in range(3):
