@@ -19,6 +19,7 @@ from clients.serving.operation import Prediction
 from clients.serving.phase import Mark, Phase, Stage, Trouble, TroubleKind
 from tests.support import fleets
 from tests.support.console import Driven, console
+from tests.support.drivings import autoscaling
 from tests.support.scripted_door import ScriptedDoor, live_source
 from tui.dialogs.scale import ScaleDialog
 from tui.door import EtaView
@@ -66,6 +67,8 @@ def fleet_of_five() -> ScriptedDoor:
         ),
     )
     door.etas[fleets.key("qwen-chat")] = EtaView(95.0, 105.0, 20)
+    driven = fleets.key("glm-4")
+    door.driven[driven] = msgspec.structs.replace(autoscaling(), key=driven)
     door.guards = (
         Guard("right", Level.PASS, "allowed"),
         Guard("driver", Level.WARN, "HPA scaler would take it back within 15 s", ("raise its maximum to 9",)),
@@ -89,6 +92,7 @@ SCENES: dict[str, tuple[tuple[str, ...], Callable[[Driven], Awaitable[None]] | N
     "workload": (("G", "enter"), None),
     "scale-out": (("G", "plus"), _planned),
     "why": (("w",), None),
+    "autoscaling": (("j", "a"), None),
     "help": (("question_mark",), None),
     "menu": (("m",), None),
 }
