@@ -33,6 +33,7 @@ from clients.embedded.controllers.statefulset import StatefulSets
 from clients.embedded.demand import Demand
 from clients.embedded.engine import Engine
 from clients.embedded.faults import Faults
+from clients.embedded.gpus import Gpus
 from clients.embedded.grown import Ground
 from clients.embedded.grown_workloads import WorkloadGround
 from clients.embedded.kubelet import Kubelets
@@ -93,6 +94,7 @@ class Cluster:
         self.endpoints = Endpoints(self.store, self.engine)
         self.pods = PodBook(self.store)
         self.demand = Demand(self.pods, self.engine, self.options.seed)
+        self.gpus = Gpus(self.nodes, self.pods, self.demand, self.options.seed)
         self.adapters = Adapters(self.pods, self.demand)
         self.autoscaler = PodAutoscaler(self.store, self.engine, self.pods, self.adapters)
         self.cronhpa = CronHpaController(self.store, self.engine, self.options.seed)

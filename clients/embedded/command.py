@@ -30,6 +30,7 @@ from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.enginelogs import EngineLogs
 from clients.embedded.enginepages import EnginePages
+from clients.embedded.gpupages import GpuPages
 from clients.embedded.scenarios.catalogue import SCENARIOS, make_cluster
 from clients.embedded.scenarios.scenario import Size
 
@@ -159,7 +160,10 @@ def application(cluster: Cluster, identity: Identity | None = None) -> web.Appli
         clock_rate=lambda: cluster.clock.speed,
         extra_routes=routes,
         logs=EngineLogs(cluster.store, cluster.clock).lines,
-        pages=(EnginePages(cluster.pods, cluster.demand, cluster.clock),),
+        pages=(
+            GpuPages(cluster.gpus, cluster.nodes, cluster.clock),
+            EnginePages(cluster.pods, cluster.demand, cluster.clock),
+        ),
         aggregated=MetricsApis(cluster.store, cluster.pods, cluster.adapters),
     )
 

@@ -73,6 +73,12 @@ class Ground:
         with self._clock.held_at(born):
             self.run_pod(with_pod_defaults(pod), born, manager="kubectl-run")
 
+    def plant_on(self, node: Node, pod: Json, age: float) -> None:
+        """A single running pod that was made for a node, as those of DaemonSets are."""
+        born = self._clock.now() - age
+        with self._clock.held_at(born):
+            self._run_on(node, with_pod_defaults(pod), born, manager="kube-controller-manager")
+
     def _plant_group(self, spec: ServingSpec, ordinal: int, born: float) -> GroupState:
         name = group_name(spec.name, ordinal)
         state = GroupState(name, spec.revision)
@@ -108,7 +114,9 @@ class Ground:
 
         Raises ValueError where it does not fit.
         """
-        node = self._node_for(gpus_of(pod["spec"]))
+        self._run_on(self._node_for(gpus_of(pod["spec"])), pod, born, manager=manager)
+
+    def _run_on(self, node: Node, pod: Json, born: float, *, manager: str) -> None:
         pod["spec"]["nodeName"] = node.name
         pod["metadata"]["uid"] = ""
         run = PodRun(pod, node.name, node.address, born + 1)

@@ -16,7 +16,9 @@ from clients.embedded.controllers.kthena_labels import NAME
 from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.curves import Wave, chance
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
-from clients.embedded.scenarios.ground import DAY, HOUR, add_nodes, notebook, plant_all
+from clients.embedded.gpu_exporters import add_exporters
+from clients.embedded.gpus import MIG_LABEL, SHARED_LABEL
+from clients.embedded.scenarios.ground import DAY, HOUR, add_nodes, notebook, plant_all, under_demand
 from clients.embedded.scenarios.happenings import Happenings
 from clients.embedded.scenarios.other_systems import plant_other_systems
 from clients.embedded.scenarios.scenario import Scenario, Size
@@ -93,8 +95,14 @@ _PLANS = (
 )
 
 
+_DIVIDED = {"gpu-node-02": (SHARED_LABEL, "2"), "gpu-node-03": (MIG_LABEL, "all-1g.20gb")}
+_NAMING = {"gpu-node-04": "exported", "gpu-node-05": "old"}
+_UNUSED = ("gemma-eval", "qwen-vl")
+"""Nobody asks these anything: their GPUs are held, and idle."""
+
+
 def _fill(cluster: Cluster, _size: Size) -> None:
-    add_nodes(cluster, 16)
+    add_nodes(cluster, 16, divided=_DIVIDED)
     plant_all(cluster, _PLANS)
     for index in range(2):
         cluster.ground.plant_pod(notebook("research", f"notebook-{index}", 1), 2 * DAY)
@@ -107,6 +115,8 @@ def _fill(cluster: Cluster, _size: Size) -> None:
     period = 2700.0
     wave = Wave(115, 285, period, period * chance(cluster.options.seed, "qwen-chat"))
     cluster.demand.assign("default", "qwen-chat", {NAME: "qwen-chat"}, wave, capacity=100)
+    under_demand(cluster, [plan for plan in _PLANS if plan.name not in (*_UNUSED, "qwen-chat")])
+    add_exporters(cluster, agents=("gpu-node-01",), naming=_NAMING)
     happenings = Happenings(cluster, "default")
 
     def batch(_rng: Random) -> None:

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.cluster import Cluster
+from clients.embedded.controllers.kthena_labels import NAME
+from clients.embedded.curves import Wave, chance
 from clients.embedded.nodes import node_object
 from clients.embedded.quantity import GPU
 from clients.embedded.servings import Serving
 
-__all__ = ["DAY", "HOUR", "add_nodes", "notebook", "plant_all"]
+__all__ = ["DAY", "HOUR", "add_nodes", "notebook", "plant_all", "under_demand"]
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 
+_CAPACITY = 64.0
+_WAVE = 2400.0
 _PRELOADED = ("docker.io/vllm/vllm-openai:v0.11.0", "ghcr.io/volcano-sh/downloader:v1.0.0")
 
 
-def add_nodes(cluster: Cluster, count: int, *, pods_limit: int = 110) -> None:
-    """GPU nodes with 8 GPUs each, some weeks old, with the usual images on them."""
+def add_nodes(
+    cluster: Cluster,
+    count: int,
+    *,
+    pods_limit: int = 110,
+    divided: Mapping[str, tuple[str, str]] | None = None,
+) -> None:
+    """GPU nodes with 8 GPUs each, some weeks old, with the usual images on them.
+
+    ``divided`` is a label by node: its 8 are shares or instances of fewer GPUs (``clients.embedded.gpus``).
+    """
     width = max(2, len(str(count - 1)))
     objects = []
     for index in range(count):
         made = node_object(f"gpu-node-{index:0{width}d}", index)
         for amounts in (made["status"]["capacity"], made["status"]["allocatable"]):
             amounts["pods"] = str(pods_limit)
+        name = made["metadata"]["name"]
+        if divided is not None and name in divided:
+            made["metadata"]["labels"].update([divided[name]])
         objects.append(made)
     with cluster.clock.held_at(cluster.clock.now() - 40 * DAY):
         cluster.nodes.create(objects)
@@ -39,6 +55,16 @@ def plant_all(cluster: Cluster, plans: Sequence[Serving]) -> None:
     for index, plan in enumerate(plans):
         share = (index + 1) / (len(plans) + 1)
         cluster.ground.plant(plan, 14 * DAY * (1 - share) + 3 * HOUR)
+
+
+def under_demand(cluster: Cluster, plans: Iterable[Serving]) -> None:
+    """Puts ModelServings under demand: each in waves of its own, up to nearly all that its pods can take."""
+    for plan in plans:
+        entries = plan.groups * min(role.replicas for role in plan.roles)
+        low, high, turn = (chance(cluster.options.seed, plan.name, word) for word in ("low", "high", "turn"))
+        full = _CAPACITY * entries
+        wave = Wave(full * (0.2 + 0.4 * low), full * (0.7 + 0.3 * high), _WAVE, _WAVE * turn)
+        cluster.demand.assign(plan.namespace, plan.name, {NAME: plan.name}, wave, capacity=_CAPACITY)
 
 
 def notebook(namespace: str, name: str, gpus: int) -> Json:

@@ -1,4 +1,7 @@
-"""A large cluster: 500 ModelServings, 20,000 pods, 500 nodes with 8 GPUs each, and a little going on."""
+"""A large cluster: 500 ModelServings, 20,000 pods, 500 nodes with 8 GPUs each, and a little going on.
+
+On each node runs an exporter besides.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from random import Random
 
 from clients.embedded.cluster import Cluster
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
-from clients.embedded.scenarios.ground import add_nodes, plant_all
+from clients.embedded.gpu_exporters import add_exporters
+from clients.embedded.scenarios.ground import add_nodes, plant_all, under_demand
 from clients.embedded.scenarios.happenings import Happenings
 from clients.embedded.scenarios.scenario import Scenario, Size
 from clients.embedded.servings import Role, Serving
@@ -35,6 +39,8 @@ _PLANS = tuple(
 def _fill(cluster: Cluster, _size: Size) -> None:
     add_nodes(cluster, 500)
     plant_all(cluster, _PLANS)
+    under_demand(cluster, _PLANS)
+    add_exporters(cluster)
     happenings = Happenings(cluster, "large")
 
     def groups(rng: Random) -> None:

@@ -3,7 +3,8 @@
 crash-loop: CUDA out of memory · oom-killed: its container's memory · image-missing: a rollout to a tag that
 does not exist · stuck: a pod whose deletion never ends · lost: a pod on a node that fell silent · too-big:
 more GPUs than are free, pod by pod · gang-blocked: the same as a gang · flapping: a probe that comes and
-goes. Other systems have their share (``broken_systems``).
+goes; GPUs that are hot and throttled, full, idle though held, one with an XID, one node whose exporter has
+nothing. Other systems have their share (``broken_systems``).
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from random import Random
 
 from clients.embedded.cluster import Cluster
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
+from clients.embedded.gpu_exporters import add_exporters
+from clients.embedded.gpus import Ailment
 from clients.embedded.scenarios.broken_systems import plant_broken_systems
-from clients.embedded.scenarios.ground import DAY, add_nodes, notebook, plant_all
+from clients.embedded.scenarios.ground import DAY, add_nodes, notebook, plant_all, under_demand
 from clients.embedded.scenarios.happenings import Happenings
 from clients.embedded.scenarios.scenario import Scenario, Size
 from clients.embedded.servings import Role, Serving
@@ -51,11 +54,32 @@ _PLANS = (
 )
 
 
+_AILMENTS = (
+    ("default", "healthy-chat-1-decode-0-0", Ailment(idle=True)),
+    ("default", "healthy-code-0-decode-1-0", Ailment(full=True)),
+    ("default", "healthy-code-1-decode-0-0", Ailment(hotter=24, reasons=0x20)),
+    ("default", "healthy-code-2-prefill-0-0", Ailment(xid=94)),
+    ("research", "training-2", Ailment(idle=True)),
+)
+
+
+def _break_gpus(cluster: Cluster) -> None:
+    """What is wrong with some GPUs, said by the pod that has them at the start."""
+    for namespace, name, ailment in _AILMENTS:
+        pod = cluster.pods.get(namespace, name)
+        assert pod is not None
+        for index in cluster.gpus.of(pod):
+            cluster.gpus.afflict(pod.node, index, ailment)
+
+
 def _fill(cluster: Cluster, _size: Size) -> None:
     add_nodes(cluster, 12)
     plant_all(cluster, _PLANS)
     for index in range(3):
         cluster.ground.plant_pod(notebook("research", f"training-{index}", 8), 5 * DAY)
+    under_demand(cluster, _PLANS)
+    _break_gpus(cluster)
+    add_exporters(cluster, silent=("gpu-node-10",))
     happenings, faults = Happenings(cluster, "trouble"), cluster.faults
     plant_broken_systems(cluster, happenings)
 
