@@ -122,7 +122,9 @@ class FakeNvml:
         self.open = 0
         self.samples = 0
         """GPM samples that were allocated and not freed."""
-        self._seen: tuple[FakeGpu, FakeInstance | None] | None = None
+        self._allocated = 0
+        self._taken: dict[int, tuple[int, FakeGpu, FakeInstance | None]] = {}
+        """By the address of a GPM sample: how many were taken before it, and of what."""
 
     def __getattr__(self, name: str) -> _Function:
         if not name.startswith("nvml") or name in self.missing or not hasattr(type(self), f"_{name}"):
@@ -154,7 +156,7 @@ class FakeNvml:
         return code
 
     def _of(self, function: str, handle: Any) -> tuple[FakeGpu, FakeInstance | None, int]:
-        address = ctypes.cast(handle, ctypes.c_void_p).value or 0
+        address = _address(handle)
         index, part = divmod(address - _FIRST_GPU, 0x100)
         if not 0 <= index < len(self.gpus):
             return FakeGpu(""), None, int(pynvml.NVML_ERROR_INVALID_ARGUMENT)
@@ -196,7 +198,8 @@ class FakeNvml:
 
     def _nvmlGpmSampleAlloc(self, sample: Any) -> int:
         self.samples += 1
-        _point(sample, _FIRST_SAMPLE + self.samples)
+        self._allocated += 1
+        _point(sample, _FIRST_SAMPLE + self._allocated)
         return 0
 
     def _nvmlGpmSampleFree(self, _: Any) -> int:
@@ -205,21 +208,24 @@ class FakeNvml:
 
     def _nvmlGpmSampleGet(self, handle: Any, sample: Any) -> int:
         gpu, _, code = self._of("nvmlGpmSampleGet", handle)
-        self._seen = (gpu, None)
+        self._take(sample, gpu, None)
         return code
 
     def _nvmlGpmMigSampleGet(self, handle: Any, number: int, sample: Any) -> int:
         gpu, _, code = self._of("nvmlGpmMigSampleGet", handle)
-        self._seen = (gpu, next(one for one in gpu.instances if one.gi == number))
+        self._take(sample, gpu, next(one for one in gpu.instances if one.gi == number))
         return code
 
+    def _take(self, sample: Any, gpu: FakeGpu, instance: FakeInstance | None) -> None:
+        self._taken[_address(sample)] = (self.calls.total(), gpu, instance)
+
     def _nvmlGpmMetricsGet(self, asked: Any) -> int:
-        assert self._seen is not None
-        gpu, instance = self._seen
         request = asked._obj
         assert request.version == 1
-        assert bool(request.sample1)
-        assert bool(request.sample2)
+        before, *of = self._taken[_address(request.sample1)]
+        after, gpu, instance = self._taken[_address(request.sample2)]
+        assert before < after, "from the older sample to the newer"
+        assert of == [gpu, instance], "two samples of the same"
         for place in range(request.numMetrics):
             one = request.metrics[place]
             one.nvmlReturn = 0
@@ -326,8 +332,7 @@ class FakeNvml:
         gpu, _, code = self._of("nvmlDeviceGetMigDeviceHandleByIndex", handle)
         if index.value >= len(gpu.instances):
             return int(pynvml.NVML_ERROR_NOT_FOUND)
-        address = ctypes.cast(handle, ctypes.c_void_p).value or 0
-        _point(found, address + 1 + index.value)
+        _point(found, _address(handle) + 1 + index.value)
         return code
 
     def _nvmlDeviceGetGpuInstanceId(self, handle: Any, number: Any) -> int:
@@ -339,6 +344,10 @@ class FakeNvml:
         _, instance, code = self._of("nvmlDeviceGetComputeInstanceId", handle)
         number._obj.value = instance.ci if instance else 0
         return code
+
+
+def _address(pointer: Any) -> int:
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
 
 
 def _point(by_reference: Any, address: int) -> None:

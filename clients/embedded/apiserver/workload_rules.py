@@ -1,4 +1,4 @@
-"""What kube-apiserver fills into the kinds of apps/v1 that have a pod template, and what must stay as it is."""
+"""What kube-apiserver fills into the kinds of apps/v1 with a pod template, and what must stay as it is."""
 
 from __future__ import annotations
 

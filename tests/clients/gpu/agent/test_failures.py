@@ -230,3 +230,13 @@ async def test_how_a_gpu_is_divided_is_kept_while_it_cannot_be_asked() -> None:
             await agent.until(lambda _, name=function, before=asked: agent.nvml.calls[name] > before)  # type: ignore[misc]
             assert len((await agent.passed()).of("DCGM_FI_DEV_FB_USED")) == 2
             agent.nvml.refused = {}
+
+
+async def test_activity_starts_from_a_sample_that_was_taken() -> None:
+    nvml = FakeNvml(FakeGpu("GPU-a"))
+    nvml.refused = {"nvmlGpmSampleGet": pynvml.NVML_ERROR_UNKNOWN}
+    async with running(nvml) as agent:
+        await agent.passed()
+        nvml.refused = {}
+        await agent.until(lambda page: bool(page.of("DCGM_FI_PROF_GR_ENGINE_ACTIVE")))
+        assert agent.told == ["all GPUs are read, driver 580.95.05"]
