@@ -10,7 +10,7 @@ import asyncio
 import concurrent.futures
 import gc
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +22,7 @@ from clients.kube.errors import KubeError
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Ticket
 from clients.serving.changes import Change
-from clients.serving.keys import ObjectRef, WorkloadKey
+from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
 from clients.serving.sources import SourceState
@@ -333,6 +333,15 @@ class Data:
         from tui.object_text import as_yaml
 
         return as_yaml(await self._ask(lambda line: line.backend.driver(ref)))
+
+    async def scaled(self, key: WorkloadKey) -> ScaleTarget:
+        """What an autoscaler of it has as its target."""
+        workload = self._workload(key)
+        return await self._ask(lambda line: line.backend.scaled(workload))
+
+    async def driver_object(self, ref: ObjectRef) -> Mapping[str, Any]:
+        """A whole object of a chain, read now."""
+        return await self._ask(lambda line: line.backend.driver(ref))
 
     async def describe(self, key: WorkloadKey) -> str:
         """The object, its groups and its drivers in words."""

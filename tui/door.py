@@ -6,16 +6,16 @@ method may be called from the Textual loop and none of them blocks it. No Textua
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Ticket
 from clients.serving.changes import Change
-from clients.serving.keys import ObjectRef, WorkloadKey
+from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import ScalePlan
 from tui.fleet import FleetDelta, FleetView
@@ -199,6 +199,14 @@ class Door(Protocol):
 
     async def driver_yaml(self, ref: ObjectRef) -> str:
         """A whole object of a chain as YAML. Raises ``DataError``."""
+        ...
+
+    async def scaled(self, key: WorkloadKey) -> ScaleTarget:
+        """What an autoscaler of it has, or would have, as its target. Raises ``DataError``."""
+        ...
+
+    async def driver_object(self, ref: ObjectRef) -> Mapping[str, Any]:
+        """A whole object of a chain, read now. Raises ``DataError``."""
         ...
 
     async def describe(self, key: WorkloadKey) -> str:

@@ -37,6 +37,7 @@ class Place(StrEnum):
     SOURCES = "sources"
     AUTOSCALING = "autoscaling"
     SCALE = "scale dialog"
+    FORM = "form"
     CHOICE = "menu"
     """Any dialog that offers a list, or asks a question."""
 
@@ -47,7 +48,7 @@ _LISTS = frozenset(
 _ROWS = frozenset({Place.FLEET, Place.WORKLOAD})
 _WIDE = frozenset({Place.WORKLOAD, Place.LOGS, Place.TEXT})
 """Where there is something to the side."""
-_DIALOGS = frozenset({Place.SCALE, Place.CHOICE})
+_DIALOGS = frozenset({Place.SCALE, Place.FORM, Place.CHOICE})
 
 
 class Key(Struct, frozen=True):
@@ -110,6 +111,7 @@ KEYS: tuple[Key, ...] = (
     Key("more", ("plus", "equals_sign"), "+", "one more", "The scale dialog at one more; in the dialog one more again.", _ROWS | {Place.SCALE}, CHANGE, 3, True),
     Key("fewer", ("minus",), "-", "one fewer", "The scale dialog at one fewer; in the dialog one fewer again.", _ROWS | {Place.SCALE}, CHANGE, 4, True),
     Key("pin", ("p",), "p", "pin", "What lasts: pin, change bounds, freeze a direction, suspend, stop; in the scale dialog in place of it.", _ROWS | {Place.SCALE}, CHANGE, 10, True, "pin"),
+    Key("edit", ("E",), "E", "edit", "Forms: makes, edits or deletes an HPA or the jobs of a CronHPA.", _ROWS, CHANGE, 11, True, "edit"),
     Key("undo", ("u",), "u", "undo", "Takes my last change of this workload back, through the same dialog.", _ROWS, CHANGE, 10, True, "undo"),
     Key("menu", ("m",), "m", "menu", "What is possible here, and why the rest is not.", _LISTS, CHANGE, 11),
     Key("command", ("colon",), ":", "command", "Finds any command, workload, namespace or context by name.", _LISTS, PROGRAM, 14),
@@ -121,8 +123,9 @@ KEYS: tuple[Key, ...] = (
     Key("mouse", ("M",), "M", "mouse", "Mouse on or off; off, the terminal selects text itself.", _LISTS, PROGRAM, command="mouse"),
     Key("suspend", ("ctrl+z",), "ctrl-z", "suspend", "To the shell; fg comes back.", _LISTS, PROGRAM),
     Key("quit", ("q",), "q", "quit", "Ends the console; asks while an operation of mine runs.", _LISTS, PROGRAM, 15, command="quit"),
-    Key("next_field", ("tab",), "Tab", "next field", "To the next field: groups, each role, the confirmation.", frozenset({Place.SCALE}), DIALOG, 5),
+    Key("next_field", ("tab",), "Tab", "next field", "To the next field: groups, each role, the confirmation; in a form the next row.", frozenset({Place.SCALE, Place.FORM}), DIALOG, 5),
     Key("confirm", ("enter",), "Enter", "go on", "From a field to the confirmation; there it sends the plan, once it was on screen for 0.3 s.", frozenset({Place.SCALE}), DIALOG, 1),
+    Key("confirm", ("enter",), "Enter", "plan", "From a form to the plan of what it asks for; nothing is sent before that is confirmed.", frozenset({Place.FORM}), DIALOG, 1),
     Key("choose", ("enter",), "Enter", "choose", "Takes the choice, once it was on screen for 0.3 s.", frozenset({Place.CHOICE}), DIALOG, 1),
 )  # fmt: skip
 

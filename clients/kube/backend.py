@@ -37,7 +37,7 @@ from clients.serving.backend import NotShown, Sink, Ticket
 from clients.serving.chain import Chains
 from clients.serving.changes import Change
 from clients.serving.eta import Durations
-from clients.serving.keys import ObjectRef, WorkloadKey
+from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.plans import Money, ScalePlan
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
@@ -382,6 +382,10 @@ class KubeBackend:
         return await read_object(
             self._session, SPECS[key.kind], key.namespace, key.name, managed_fields=managed_fields
         )
+
+    async def scaled(self, workload: Workload) -> ScaleTarget:
+        """What an autoscaler of the workload has as its target; raises KubeError."""
+        return self._planner.scaled(self._world, workload)
 
     async def driver(self, ref: ObjectRef) -> dict[str, Any]:
         """An object of a chain as the server has it now; raises KubeError."""

@@ -22,6 +22,8 @@ from clients.kube.count_plan import JSON_PATCH, right_guard
 from clients.kube.discovery import collection, serves
 from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.json_patch import MISSING, at, pointer, tested
+from clients.kube.object_guards import object_guards
+from clients.kube.object_undo import inverse
 from clients.kube.objects import read_object
 from clients.kube.plan_parts import Asker, ChangeError, kubectl
 from clients.kube.resources import ResourceSpec, in_path
@@ -219,7 +221,8 @@ class BoundsPlanner:
     async def _object(self, workload: Workload, change: ObjectChange) -> ScalePlan:
         spec = _spec(change.ref.kind)
         base = await self._collection(spec, change.ref.namespace)
-        body = msgspec.json.decode(change.body) if change.body else None
+        before = None if change.verb is Verb.CREATE else await self._read(change.ref)
+        body = msgspec.json.decode(change.body) if change.body else _only(before)
         path = base if change.verb is Verb.CREATE else f"{base}/{in_path(change.ref.name)}"
         method, content = {
             Verb.CREATE: ("POST", "application/json"),
@@ -229,14 +232,16 @@ class BoundsPlanner:
         right = await self._access.can(
             change.verb, spec.group, spec.plural, change.ref.namespace, name=change.ref.name
         )
-        write = Write(method, path, content, body)
+        write = None if body == [] else Write(method, path, content, body)
         verb = {Verb.CREATE: "create -f -", Verb.PATCH: "patch", Verb.DELETE: "delete"}[change.verb]
         target = [] if change.verb is Verb.CREATE else [spec.plural, change.ref.name]
         if change.verb is Verb.PATCH:
             target += ["--type=json", "-p", change.body]
         line = kubectl(self._asker, change.ref.namespace or "", *verb.split(), *target)
-        guards = (right_guard(right), DRY_RUN_PENDING)
-        return _plan(workload, change, change.ref, write, guards, line)
+        against = await object_guards(self._session, workload, change, before)
+        guards = (right_guard(right), *against, DRY_RUN_PENDING)
+        plan = _plan(workload, change, change.ref, write, guards, line)
+        return replace(plan, undo=inverse(change, before))
 
     # -- what they share
 
@@ -290,6 +295,12 @@ class BoundsPlanner:
             missing = f"{spec.plural}.{spec.group} is not installed"
             raise KubeError(missing, kind=ErrorKind.NOT_FOUND, sent=True)
         return collection(served, spec, namespace)
+
+
+def _only(before: Any) -> dict[str, Any]:
+    """What keeps a deletion from another object of the same name."""
+    uid = {"uid": at(before, "/metadata/uid")}
+    return {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": uid}
 
 
 def _spec(kind: str) -> ResourceSpec:

@@ -17,7 +17,7 @@ from clients.kube.cron import CronError
 from clients.kube.cron import Schedule as Cron
 from clients.kube.cron import parse as parse_cron
 from clients.kube.decode import timestamp
-from clients.kube.errors import KubeError
+from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.resources import ResourceSpec
 from clients.kube.rows import OwnerRow
 from clients.kube.scaler_fields import group_of, integer, listed, mapping, metadata, opened, text
@@ -37,6 +37,7 @@ __all__ = [
     "CronHpaRow",
     "CronJobRow",
     "bounds_after",
+    "controller_runs",
     "decode",
     "drivers",
     "links",
@@ -200,6 +201,20 @@ async def read_zone(session: Session) -> str | None:
         except (KubeError, msgspec.DecodeError):
             continue
     return None
+
+
+async def controller_runs(session: Session) -> bool:
+    """Whether its controller is ready where it usually runs. Raises KubeError where that is not to be seen."""
+    for path in _CONTROLLERS:
+        try:
+            found = opened(await session.get(path))
+        except KubeError as error:
+            if error.kind is not ErrorKind.NOT_FOUND:
+                raise
+            continue
+        if integer(mapping(found.get("status")).get("readyReplicas")):
+            return True
+    return False
 
 
 def _next(job: CronJobRow, now: float, zone: tzinfo) -> float | None:

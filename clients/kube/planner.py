@@ -23,7 +23,7 @@ from clients.kube.world import World
 from clients.kube.writes import Writes
 from clients.serving.changes import BoundsChange, Change, ReplicasChange
 from clients.serving.eta import Durations
-from clients.serving.keys import ObjectRef, WorkloadKey
+from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.plans import Money, ScalePlan
 from clients.serving.workload import Workload
 
@@ -74,6 +74,26 @@ class Planner:
         """Whether this user may change the workload's counts."""
         spec = SPECS[key.kind]
         return await self._writes.rights(spec.group, spec.plural, key.namespace or "", key.name)
+
+    def scaled(self, world: World, workload: Workload) -> ScaleTarget:
+        """The object that an autoscaler of the workload has as its target.
+
+        Raises:
+            KubeError: there is none: it is gone or stopped, or another system scales it.
+        """
+        key = workload.key
+        if key.kind == kthena.MODEL_SERVINGS.kind:
+            spec = kthena.MODEL_SERVINGS
+            ref = ObjectRef(spec.group, key.kind, key.namespace, key.name)
+            return ScaleTarget(ref, f"{spec.group}/{spec.versions[0]}")
+        row = world.keepers.row(key)
+        if row is None:
+            raise KubeError(f"{key} is gone", kind=ErrorKind.NOT_FOUND)
+        try:
+            target = _count_target(world, row)
+        except ChangeError as error:
+            raise KubeError(str(error), kind=ErrorKind.INVALID) from None
+        return ScaleTarget(target.ref, f"{target.ref.group}/{target.version}")
 
     async def plan(self, world: World, workload: Workload, change: Change, *, stale: str | None) -> ScalePlan:
         """The plan with every guard but the server's dry run; ``stale`` says why what is shown may be old.

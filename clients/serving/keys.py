@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from clients.serving.plain import plain
 
-__all__ = ["ObjectRef", "WorkloadKey", "reading_order"]
+__all__ = ["ObjectRef", "ScaleTarget", "WorkloadKey", "reading_order"]
 
 
 class WorkloadKey(Struct, frozen=True, order=True):
@@ -43,6 +43,14 @@ class ObjectRef(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
+
+
+class ScaleTarget(Struct, frozen=True):
+    """What an autoscaler names as its target."""
+
+    ref: ObjectRef
+    api_version: str
+    """``apps/v1``."""
 
 
 def item_label(name: str, workload: str) -> str:

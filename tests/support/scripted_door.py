@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from clients.serving.changes import Change, ReplicasChange
 from clients.serving.confirm import confirmation
 from clients.serving.events import Event
 from clients.serving.guards import Confirmation, Guard, Level
-from clients.serving.keys import ObjectRef, WorkloadKey
+from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import Capacity, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceState, SourceStatus
@@ -102,6 +103,7 @@ class ScriptedDoor:
         self.ticket_message = ""
         self.undoable: dict[WorkloadKey, Change] = {}
         self.pins: dict[WorkloadKey, Pin] = {}
+        self.objects: dict[ObjectRef, Mapping[str, Any]] = {}
         self.rights: dict[str, Right] = {}
         self.etas: dict[WorkloadKey, EtaView] = {}
         self.slow_plans: asyncio.Event | None = None
@@ -200,6 +202,12 @@ class ScriptedDoor:
 
     async def driver_yaml(self, ref: ObjectRef) -> str:
         return f"kind: {ref.kind}\nmetadata:\n  name: {ref.name}\n"
+
+    async def scaled(self, key: WorkloadKey) -> ScaleTarget:
+        return ScaleTarget(ObjectRef("apps", key.kind, key.namespace, key.name), "apps/v1")
+
+    async def driver_object(self, ref: ObjectRef) -> Mapping[str, Any]:
+        return self.objects[ref]
 
     async def describe(self, key: WorkloadKey) -> str:
         return f"Name: {key.name}\n"

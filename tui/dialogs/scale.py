@@ -252,7 +252,7 @@ class ScaleDialog(Dialog[Ticket]):
         hints = tuple(
             KeyHint(key.shown, key.label)
             for key in key_line(Place.SCALE)
-            if self.draft.fields or key.id not in _OF_FIELDS
+            if (self.draft.fields or key.id not in _OF_FIELDS) and (self.lasting or key.id != "pin")
         )
         self.query_one(KeyLine).show(hints, self.session.door.now())
 

@@ -127,6 +127,14 @@ class ActingScreen(ConsoleScreen):
         if changing:
             changing.choose()
 
+    async def action_edit(self) -> None:
+        """Forms for what drives it."""
+        target = self.target()
+        if self.allow("edit") and target:
+            from tui.forms.opening import open_forms  # YAML and the forms: not needed for the first frame.
+
+            await open_forms(self.app, self.session, target.workload, self._sent)
+
     def action_undo(self) -> None:
         """The inverse of my last change, through the dialog that fits it."""
         changing, target = self.changing("undo"), self.target()
@@ -244,6 +252,7 @@ _ABOUT_WORKLOAD = frozenset(
         "more",
         "fewer",
         "pin",
+        "edit",
         "undo",
         "why",
         "autoscaling",

@@ -11,6 +11,7 @@ from tests.support.scripted_door import ScriptedDoor
 from tui.app import Console
 from tui.dialogs.choice import ChoiceDialog
 from tui.dialogs.scale import ScaleDialog
+from tui.forms.form import FormDialog
 from tui.keys import KEYS, Place, commands, find, help_rows, in_place, key_line, markdown, pairs
 from tui.screens.autoscaling import AutoscalingScreen
 from tui.screens.bindings import action_of, bindings
@@ -31,6 +32,7 @@ SCREENS = {
     Place.SOURCES: SourcesScreen,
     Place.AUTOSCALING: AutoscalingScreen,
     Place.SCALE: ScaleDialog,
+    Place.FORM: FormDialog,
     Place.CHOICE: ChoiceDialog,
 }
 
