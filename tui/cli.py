@@ -212,7 +212,7 @@ def parser(prog: str = "servegrid") -> _Parser:
 
     scale = commands.add_parser(
         "scale",
-        help="change the number of groups, or of role replicas within every group",
+        help="change the number of groups, of role replicas within every group, or an autoscaler's bounds",
         description=f"Shows the plan and its guards, asks, writes to the audit log, and sends it. {_NAMES}",
         epilog=_CODES,
         parents=[cluster],
@@ -228,6 +228,19 @@ def parser(prog: str = "servegrid") -> _Parser:
         metavar="R=N",
         help="replicas of a role within every group; repeatable, all in one write",
     )
+    scale.add_argument("--min", dest="minimum", type=_count, metavar="N", help="fewest of its autoscaler")
+    scale.add_argument("--max", dest="maximum", type=_count, metavar="N", help="most of its autoscaler")
+    scale.add_argument(
+        "--pin",
+        type=_count,
+        nargs="?",
+        const=None,
+        metavar="N",
+        help="both bounds N, or what there is now; what they were is kept for --unpin",
+    )
+    scale.add_argument("--unpin", action="store_true", help="the bounds as they were before --pin")
+    scale.add_argument("--stop", action="store_true", help="stop a service; its URL is kept")
+    scale.add_argument("--resume", action="store_true", help="resume a stopped service")
     scale.add_argument("--current", type=_count, metavar="N", help="refuse unless N groups are wanted now")
     scale.add_argument("--yes", action="store_true", help="stands for OK or YES; never for a block or a name")
     scale.add_argument("--dry-run", dest="dry_run", action="store_true", help="the server's dry run only")
@@ -258,6 +271,17 @@ def _add_agent(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
+_WAYS = {
+    "--replicas or --role": ("replicas", "roles"),
+    "--min or --max": ("minimum", "maximum"),
+    "--pin": ("pin",),
+    "--unpin": ("unpin",),
+    "--stop": ("stop",),
+    "--resume": ("resume",),
+}
+"""What ``scale`` can change, by the options that ask for it."""
+
+
 def _check(arguments: argparse.Namespace, fail: Callable[[str], NoReturn]) -> None:
     """What argparse cannot say of options that depend on each other."""
     if getattr(arguments, "all_namespaces", False) and getattr(arguments, "namespaces", None):
@@ -266,8 +290,14 @@ def _check(arguments: argparse.Namespace, fail: Callable[[str], NoReturn]) -> No
         fail("the options of embedded follow it: servegrid embedded --kubeconfig FILE …")
     if arguments.command == "scale":
         roles = [name for name, _ in getattr(arguments, "roles", [])]
-        if not roles and not hasattr(arguments, "replicas"):
-            fail("scale needs --replicas N, --role R=N, or both")
+        ways = [way for way, names in _WAYS.items() if any(hasattr(arguments, name) for name in names)]
+        if not ways:
+            fail("scale needs --replicas N, --role R=N, or both; or " + ", ".join(list(_WAYS)[1:]))
+        if len(ways) > 1:
+            fail(f"{ways[0]} and {ways[1]} exclude each other")
+        least, most = getattr(arguments, "minimum", None), getattr(arguments, "maximum", None)
+        if least is not None and most is not None and least > most:
+            fail(f"the minimum {least} is above the maximum {most}")
         if len(set(roles)) < len(roles):
             fail("a role is given twice")
         if hasattr(arguments, "dry_run") and hasattr(arguments, "wait"):

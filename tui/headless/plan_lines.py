@@ -27,6 +27,11 @@ def plan_lines(plan: ScalePlan, context: str | None) -> list[str]:
     lines = [f"{plan.key}{where}: {'no group moves now' if still else moves(plan.before, plan.after)}"]
     if plan.write is None:
         return [plain(line, _LINE) for line in lines]
+    if plan.target is not None:
+        lines.append(f"writes {plan.target}")
+    if plan.bounds_before is not None and plan.bounds_after is not None:
+        pinned = " (pinned)" if plan.bounds_after.pinned else ""
+        lines.append(f"bounds {plan.bounds_before} to {plan.bounds_after}{pinned}")
     lines += [plan.order_note] if plan.steps else []
     lines += [f"  {number}. {_step(step)}" for number, step in enumerate(plan.steps[:_STEPS_SHOWN], start=1)]
     if len(plan.steps) > _STEPS_SHOWN:
@@ -108,6 +113,10 @@ def plan_json(plan: ScalePlan) -> Mapping[str, Any]:
         "guards": [
             {**msgspec.to_builtins(guard), "level": guard.level.name.lower()} for guard in plan.guards
         ],
+        "target": msgspec.to_builtins(plan.target),
+        "bounds_before": msgspec.to_builtins(plan.bounds_before),
+        "bounds_after": msgspec.to_builtins(plan.bounds_after),
+        "notes": list(plan.notes),
         "confirmation": plan.confirmation,
         "equivalent": plan.equivalent,
     }

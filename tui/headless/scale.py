@@ -9,7 +9,6 @@ from typing import Any
 from clients.kube.errors import ErrorKind, KubeError
 from clients.serving.affected import count_of
 from clients.serving.backend import Result, Ticket
-from clients.serving.changes import ReplicasChange
 from clients.serving.eta import spell
 from clients.serving.guards import Confirmation, Level
 from clients.serving.operation import Operation, Outcome
@@ -18,6 +17,7 @@ from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
 from clients.serving.workload import Workload
 from tui.exits import Exit, Stop
+from tui.headless.asked import change_of
 from tui.headless.connect import Connection, connected
 from tui.headless.naming import one_workload
 from tui.headless.output import Output, ReaderLeftError, escaped_json
@@ -75,11 +75,7 @@ class _Run:
                 Exit.FAILED,
                 f"conflict: {workload.desired} groups are wanted now, not {current}; nothing was sent",
             )
-        change = ReplicasChange(
-            groups=self._given.get("replicas"),
-            roles=tuple(self._given.get("roles", ())),
-            expect_groups=current,
-        )
+        change = change_of(workload, self._given, self._connection.scaling.pins)
         try:
             plan = await self._connection.scaling.plan(workload, change)
         except KubeError as error:
@@ -127,7 +123,9 @@ class _Run:
         if problem:
             self._output.note(plain(problem, 400))
         self._say("accepted")
-        return await self._wait(plan) if self._given.get("wait") else Exit.DONE
+        # Bounds that move nothing now have nothing to wait for.
+        waits = self._given.get("wait") and plan.after != plan.before
+        return await self._wait(plan) if waits else Exit.DONE
 
     async def _confirmation(self, plan: ScalePlan) -> str | None:
         """What stands for the person's answer; ``None`` for none."""
