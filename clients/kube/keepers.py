@@ -21,7 +21,7 @@ from clients.kube.controller_rows import (
 from clients.kube.driver_index import DriverIndex, Place
 from clients.kube.exposing import exposing
 from clients.kube.group_sums import NO_PODS, exposure
-from clients.kube.kept_workload import asked_of, deployments, ref_of, workload_of
+from clients.kube.kept_workload import Kept, deployments, kept, ref_of, workload_of
 from clients.kube.members import Members
 from clients.kube.membership import Member
 from clients.kube.ownership import Ownership
@@ -54,6 +54,8 @@ class Keepers:
         self.pods_seen = True
         """Without pods nothing is known of groups: none are told."""
         self._workloads: dict[str, Workload] = {}
+        self._kept: dict[str, Kept] = {}
+        """What objects and drivers say of each workload."""
         self._wakes: dict[str, float] = {}
         self._dirty: set[str] = set()
         self._gone: set[WorkloadKey] = set()
@@ -105,6 +107,7 @@ class Keepers:
         self._dirty.discard(uid)
 
     def _withdraw(self, uid: str) -> None:
+        self._kept.pop(uid, None)
         workload = self._workloads.pop(uid, None)
         if workload is not None:
             self._gone.add(workload.key)
@@ -128,7 +131,7 @@ class Keepers:
             self._rehome(row.uid)
 
     def _renew(self, row: PodRow) -> None:
-        """A pod that belongs where it did: only objects above it, which have not changed, could say otherwise."""
+        """A pod that belongs where it did: only objects above it say otherwise, and all were heard."""
         self._tree.pods[row.uid] = row
         home = self._homes.get(row.uid)
         if home is None:
@@ -267,6 +270,7 @@ class Keepers:
             uid = self._tree.at(place)
             home = self._home(uid) if uid is not None else None
             if home is not None:
+                self._kept.pop(home, None)
                 self._dirty.add(home)
 
     # -- out
@@ -373,23 +377,23 @@ class Keepers:
         return changed, gone
 
     def _derive(self, row: KeeperRow, before: Workload | None, now: float) -> Workload:
-        below = self._tree.below(row.uid)
-        asked = asked_of(row, below)
+        here = self._kept_of(row)
         members = self._members_of(row.uid)
-        known = {group.name: group for group in before.groups} if before is not None else {}
-        seen = members.derive(asked, known, now, first=before is None)
+        last = before.groups if before is not None else ()
+        seen = members.derive(here.asked, last, now, first=before is None)
         if seen.wake is None:
             self._wakes.pop(row.uid, None)
         else:
             self._wakes[row.uid] = seen.wake
-        made = workload_of(self.cluster, row, below, asked, seen, before, now)
-        inside, rotation = exposure(self._slices_of(members), row.namespace, frozenset())
-        return replace(
-            made,
-            drivers=self._driven(row, below),
-            endpoint=made.endpoint or inside,
-            in_rotation=rotation,
-        )
+        exposed = exposure(self._slices_of(members), row.namespace, frozenset())
+        return workload_of(here, seen, exposed, before, now)
+
+    def _kept_of(self, row: KeeperRow) -> Kept:
+        below = self._tree.below(row.uid)
+        known = self._kept.get(row.uid)
+        if known is None or known.row is not row or known.below is not below:
+            known = self._kept[row.uid] = kept(self.cluster, row, below, self._driven(row, below))
+        return known
 
     def _driven(self, row: KeeperRow, below: Collection[KeeperRow]) -> tuple[Driver, ...]:
         """Its drivers; of a service with several components each with the one that it scales."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from clients.kube import kserve, lws, workloads
 from clients.kube.controller_rows import (
     ControllerRow,
@@ -17,9 +20,9 @@ from clients.kube.membership import Asked
 from clients.kube.pod_reasons import worst
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import Cause, Phase, Trouble
-from clients.serving.workload import Capabilities, Workload
+from clients.serving.workload import Capabilities, Driver, Workload
 
-__all__ = ["asked_of", "deployments", "ref_of", "workload_of"]
+__all__ = ["Kept", "asked_of", "deployments", "kept", "ref_of", "workload_of"]
 
 
 def ref_of(row: KeeperRow) -> ObjectRef:
@@ -42,36 +45,30 @@ def asked_of(row: KeeperRow, below: Collection[KeeperRow]) -> Asked:
     return workloads.asked(row)
 
 
-def workload_of(
-    cluster: str,
-    row: KeeperRow,
-    below: Collection[KeeperRow],
-    asked: Asked,
-    seen: Seen,
-    before: Workload | None,
-    now: float,
-) -> Workload:
-    """The value, but for its drivers and the Services in front of it. ``now`` is cluster time."""
-    phase, cause = phase_and_cause(seen.groups, asked.desired, ending=asked.ending)
-    if phase is Phase.RUNNING and not seen.settled:
-        # Its controller has not acted yet, or can not: groups are missing, or too many.
-        served = any(group.served for group in seen.groups)
-        phase, cause = Phase.SCALING if served else Phase.CREATING, Cause.SCALE
+class Kept(Struct, frozen=True):
+    """What of a workload follows from its objects and drivers alone, whatever its pods do."""
+
+    row: KeeperRow
+    below: tuple[KeeperRow, ...]
+    asked: Asked
+    blank: Workload
+    """The value, but for all that pods tell and that time changes."""
+
+
+def kept(cluster: str, row: KeeperRow, below: tuple[KeeperRow, ...], drivers: tuple[Driver, ...]) -> Kept:
+    """That of an object, with all objects below it."""
+    asked = asked_of(row, below)
     service = row if isinstance(row, InferenceServiceRow) else None
     counted = service is None or kserve.counted(service, deployments(below))
-    if service is not None and not counted:
-        phase, cause = kserve.told_phase(service), None
-    lingering = (f"{seen.lingering} failed or ended pods linger",) if seen.lingering else ()
-    return Workload(
+    blank = Workload(
         _key(cluster, row),
         row.uid,
         asked.desired if counted else None,
-        seen.ready if counted else None,
-        phase,
-        seen.groups,
+        None,
+        Phase.ABSENT if service is None or counted else kserve.told_phase(service),
+        (),
         asked.roles,
-        worst((worst_of(seen.groups), *_troubles(row, below, before, now))),
-        cause,
+        drivers=drivers,
         capabilities=_capabilities(row),
         owner=ObjectRef(row.owner.group, row.owner.kind, row.namespace, row.owner.name)
         if row.owner is not None
@@ -81,11 +78,42 @@ def workload_of(
         observed_generation=row.observed_generation,
         replicas_manager=_manager(row, below),
         endpoint=service.url if service is not None else None,
-        gpus=seen.gpus,
-        warnings=lingering,
         labels=tuple(sorted(row.labels.items())),
         about=_about(row),
         stopped=service is not None and service.stopped,
+    )
+    return Kept(row, below, asked, blank)
+
+
+def workload_of(
+    kept: Kept,
+    seen: Seen,
+    exposed: tuple[str | None, tuple[int, int] | None],
+    before: Workload | None,
+    now: float,
+) -> Workload:
+    """The value. ``exposed``: the Service in front of it, as URL and endpoints; ``now`` is cluster time."""
+    blank, asked = kept.blank, kept.asked
+    counted = blank.desired is not None
+    phase, cause = blank.phase, None
+    if counted:
+        phase, cause = phase_and_cause(seen.groups, asked.desired, ending=asked.ending)
+        if phase is Phase.RUNNING and not seen.settled:
+            # Its controller has not acted yet, or can not: groups are missing, or too many.
+            served = any(group.served for group in seen.groups)
+            phase, cause = Phase.SCALING if served else Phase.CREATING, Cause.SCALE
+    inside, rotation = exposed
+    return replace(
+        blank,
+        ready=seen.ready if counted else None,
+        phase=phase,
+        cause=cause,
+        groups=seen.groups,
+        trouble=worst((worst_of(seen.groups), *_troubles(kept, before, now))),
+        endpoint=blank.endpoint or inside,
+        in_rotation=rotation,
+        gpus=seen.gpus,
+        warnings=(f"{seen.lingering} failed or ended pods linger",) if seen.lingering else (),
     )
 
 
@@ -112,11 +140,11 @@ def _about(row: KeeperRow) -> tuple[tuple[str, str], ...]:
     return workloads.about(row) if isinstance(row, ControllerRow) else ()
 
 
-def _troubles(
-    row: KeeperRow, below: Collection[KeeperRow], before: Workload | None, now: float
-) -> list[Trouble | None]:
-    last = before.trouble if before is not None else None
-    found = [workloads.trouble(item, last, now) for item in (row, *below) if isinstance(item, ControllerRow)]
+def _troubles(kept: Kept, before: Workload | None, now: float) -> list[Trouble | None]:
+    row, last = kept.row, before.trouble if before is not None else None
+    found = [
+        workloads.trouble(item, last, now) for item in (row, *kept.below) if isinstance(item, ControllerRow)
+    ]
     if isinstance(row, InferenceServiceRow):
         found.append(kserve.trouble(row, last, now))
     return found

@@ -30,6 +30,10 @@ class Node:
         self.begun: Cause | None = None
         self.leaving: Cause | None = None
 
+    def due(self, now: float) -> bool:
+        """It is to be made again: something has changed, or its time has come."""
+        return self.dirty or (self.wake is not None and self.wake <= now)
+
     def lives(self, head: str | None) -> bool:
         """Some pod of it is to stay: the head, where it has one."""
         return any(

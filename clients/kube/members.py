@@ -55,6 +55,8 @@ class Members:
         self._events: dict[str, EventRow] = {}
         self._lost: set[str] = set()
         self._asked: Asked | None = None
+        self._seen: Seen | None = None
+        """The last answer; none after a pod came, changed or went."""
         self._seq = 0
         self._owed: dict[str, int] = {}
         """Members of a role that were lost to a failure and that are being made again."""
@@ -68,7 +70,8 @@ class Members:
             self.drop(pod.uid)
             self._lingering.add(pod.uid)
             return True
-        self._lingering.discard(pod.uid)
+        if pod.uid in self._lingering:
+            self.drop(pod.uid)
         if place is not None and place != member.group:
             self.drop(pod.uid)
         node = self._nodes.get(member.group)
@@ -93,6 +96,7 @@ class Members:
 
     def drop(self, uid: str) -> None:
         """A pod that is gone."""
+        self._seen = None
         self._lingering.discard(uid)
         name = self._places.pop(uid, None)
         if name is not None:
@@ -135,37 +139,47 @@ class Members:
 
     # -- out
 
-    def derive(self, asked: Asked, before: Mapping[str, Group], now: float, *, first: bool) -> Seen:
-        """The groups as they are. ``before``: the last ones, by name; ``first``: nothing was seen before."""
-        if asked != self._asked:
+    def derive(self, asked: Asked, before: tuple[Group, ...], now: float, *, first: bool) -> Seen:
+        """The groups as they are. ``before``: the last ones; ``first``: nothing was seen before."""
+        if asked is not self._asked and asked != self._asked:
             self._asked = asked
+            self._seen = None
             self.forget()
-        for node in self._nodes.values():
-            if node.dirty:
-                node.live = node.lives(asked.head)
-        self._account(asked, before, first=first)
+        due = [node for node in self._nodes.values() if node.due(now)]
+        seen = self._seen
+        if seen is not None and not due and before is seen.groups and not first:
+            return seen
+        known = {group.name: group for group in before}
+        for node in due:
+            node.live = node.lives(asked.head)
+        self._account(due, asked, known, first=first)
         hints = Hints("default-scheduler", events=self._events, lost_nodes=self._lost)
-        for name, node in list(self._nodes.items()):
-            if not node.pods:
-                del self._nodes[name]
-            elif node.dirty or (node.wake is not None and node.wake <= now):
-                make(node, asked, before.get(name), hints, now, first=first)
-        groups = [node.value for node in self._nodes.values() if node.value is not None]
-        groups += self._queued(asked, before, now, first=first)
-        groups.sort(key=lambda group: (1 << 30 if group.ordinal is None else group.ordinal, group.name))
-        wakes = [node.wake for node in self._nodes.values() if node.wake is not None]
+        for node in due:
+            if node.pods:
+                make(node, asked, known.get(node.name), hints, now, first=first)
+            else:
+                del self._nodes[node.name]
         if self._events:
             present = {pod.name for pod in self.pods}
             for name in [name for name in self._events if name not in present]:
                 del self._events[name]
-        return Seen(
-            tuple(groups),
-            sum(node.ready for node in self._nodes.values()),
-            sum(pod.gpus for pod in self.pods),
-            min(wakes, default=None),
-            len(self._lingering),
-            self._settled(asked),
-        )
+        seen = self._seen = self._added_up(asked, known, now, first=first)
+        return seen
+
+    def _added_up(self, asked: Asked, before: Mapping[str, Group], now: float, *, first: bool) -> Seen:
+        groups: list[Group] = []
+        ready = gpus = 0
+        wake = None
+        for node in self._nodes.values():
+            if node.value is not None:
+                groups.append(node.value)
+                gpus += node.value.gpus
+            ready += node.ready
+            if node.wake is not None and (wake is None or node.wake < wake):
+                wake = node.wake
+        groups += self._queued(asked, before, now, first=first)
+        groups.sort(key=lambda group: (1 << 30 if group.ordinal is None else group.ordinal, group.name))
+        return Seen(tuple(groups), ready, gpus, wake, len(self._lingering), self._settled(asked))
 
     def _settled(self, asked: Asked) -> bool:
         standing = [node for node in self._nodes.values() if node.live]
@@ -176,15 +190,17 @@ class Members:
             there[node.role] = there.get(node.role, 0) + 1
         return there == dict(asked.counts)
 
-    def _account(self, asked: Asked, before: Mapping[str, Group], *, first: bool) -> None:
+    def _account(
+        self, due: Sequence[Node], asked: Asked, before: Mapping[str, Group], *, first: bool
+    ) -> None:
         """Finds out why groups begin and leave: they all do so by the counts, or by ordinals."""
         if asked.first is not None:
-            for node in self._nodes.values():
+            for node in due:
                 self._by_ordinal(node, asked, before.get(node.name), first=first)
-            return
-        wanted = dict.fromkeys((node.role for node in self._nodes.values()), 0) | dict(asked.counts)
-        for role, count in wanted.items():
-            self._by_count(role, count, asked, before, first=first)
+        elif any((node.begun if node.live else node.leaving) is None for node in due):
+            wanted = dict.fromkeys((node.role for node in self._nodes.values()), 0) | dict(asked.counts)
+            for role, count in wanted.items():
+                self._by_count(role, count, asked, before, first=first)
 
     def _by_ordinal(self, node: Node, asked: Asked, was: Group | None, *, first: bool) -> None:
         if node.pods and not node.live:
@@ -214,28 +230,6 @@ class Members:
         self, role: str, wanted: int, asked: Asked, before: Mapping[str, Group], *, first: bool
     ) -> None:
         mine = [node for node in self._nodes.values() if node.role == role]
-        if any(node.leaving is None and not node.live for node in mine):
-            self._by_surplus(role, mine, wanted, asked, before, first=first)
-        for node in sorted((node for node in mine if node.begun is None and node.live), key=arrival):
-            if first or asked.rolling:
-                node.begun = first_cause(node, asked)
-            elif self._owed.get(role, 0) > 0:
-                self._owed[role] -= 1
-                node.begun = Cause.RECOVERY
-            else:
-                node.begun = Cause.SCALE
-
-    def _by_surplus(
-        self,
-        role: str,
-        mine: Sequence[Node],
-        wanted: int,
-        asked: Asked,
-        before: Mapping[str, Group],
-        *,
-        first: bool,
-    ) -> None:
-        """Why those leave that do: of what is too many, for the count; else they are made again."""
         stood = {name for name, group in before.items() if group.phase is not Phase.DELETING}
         kept = sum(1 for node in mine if node.live and node.name in stood)
         leaving = [
@@ -255,6 +249,14 @@ class Members:
                 node.leaving = Cause.RECOVERY
                 if not first:
                     self._owed[role] = self._owed.get(role, 0) + 1
+        for node in sorted((node for node in mine if node.begun is None and node.live), key=arrival):
+            if first or asked.rolling:
+                node.begun = first_cause(node, asked)
+            elif self._owed.get(role, 0) > 0:
+                self._owed[role] -= 1
+                node.begun = Cause.RECOVERY
+            else:
+                node.begun = Cause.SCALE
 
     def _queued(
         self, asked: Asked, before: Mapping[str, Group], now: float, *, first: bool

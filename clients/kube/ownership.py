@@ -29,22 +29,30 @@ class Ownership:
         self.pods: dict[str, PodRow] = {}
         self._at: dict[Place, str] = {}
         self._children: dict[str | Place, set[str]] = {}
+        self._below: dict[str, tuple[KeeperRow, ...]] = {}
+        """What was found below an object; forgotten when anything on the way changes."""
         self._buried: set[str | Place] = set()
         """Owners that are gone while something they own is not yet: that is as good as gone."""
 
     def put(self, row: KeeperRow) -> None:
         """A new or changed object."""
         place = (row.kind, row.namespace, row.name)
-        self._link(self.objects.get(row.uid), row)
+        old = self.objects.get(row.uid)
+        if old is not None and above(old) != above(row):
+            self._changes_below(row.uid)
+        self._link(old, row)
         self.objects[row.uid] = row
         self._at[place] = row.uid
         self._buried.discard(place)
+        self._changes_below(row.uid)
 
     def drop(self, uid: str) -> KeeperRow | None:
         """An object that is gone; the row that was known of it."""
-        row = self.objects.pop(uid, None)
+        row = self.objects.get(uid)
         if row is None:
             return None
+        self._changes_below(uid)
+        del self.objects[uid]
         place = (row.kind, row.namespace, row.name)
         if self._at.get(place) == uid:
             del self._at[place]
@@ -54,11 +62,18 @@ class Ownership:
 
     def put_pod(self, row: PodRow) -> None:
         """A new or changed pod."""
+        keeps = row.uid in self._children
+        if keeps:
+            self._changes_below(row.uid)
         self._link(self.pods.get(row.uid), row)
         self.pods[row.uid] = row
+        if keeps:
+            self._changes_below(row.uid)
 
     def drop_pod(self, uid: str) -> PodRow | None:
         """A pod that is gone; the row that was known of it."""
+        if uid in self._children:
+            self._changes_below(uid)
         row = self.pods.pop(uid, None)
         if row is not None:
             self._unlink(above(row), uid)
@@ -82,6 +97,11 @@ class Ownership:
 
     def _bury(self, *names: str | Place) -> None:
         self._buried.update(name for name in names if name in self._children)
+
+    def _changes_below(self, uid: str) -> None:
+        """Below this object, and so below all above it, something is another."""
+        for here in self.path(uid):
+            self._below.pop(here, None)
 
     # -- upwards
 
@@ -128,7 +148,13 @@ class Ownership:
         return self._children.get(uid, set()) | named
 
     def below(self, uid: str) -> tuple[KeeperRow, ...]:
-        """Every object below one, nearest first."""
+        """Every object below one, nearest first; the same tuple until one of them changes."""
+        kept = self._below.get(uid)
+        if kept is None:
+            kept = self._below[uid] = self._found_below(uid)
+        return kept
+
+    def _found_below(self, uid: str) -> tuple[KeeperRow, ...]:
         found: dict[str, KeeperRow] = {}
         at = [uid]
         while at:
