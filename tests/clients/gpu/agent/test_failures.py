@@ -239,4 +239,4 @@ async def test_activity_starts_from_a_sample_that_was_taken() -> None:
         await agent.passed()
         nvml.refused = {}
         await agent.until(lambda page: bool(page.of("DCGM_FI_PROF_GR_ENGINE_ACTIVE")))
-        assert agent.told == ["all GPUs are read, driver 580.95.05"]
+        assert agent.told == [], "no trouble"
