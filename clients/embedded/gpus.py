@@ -130,7 +130,8 @@ class Gpus:
             sm += more
             used += mib
         sm = 0.0 if ailment.idle else min(100.0, sm)
-        used = min(total - _RESERVED_MIB / share, used / share)
+        # Who shares a GPU, or has a part of one, was told to take no more than its part.
+        used = min(total - _RESERVED_MIB / share, used / max(share, len(device.holders)))
         if ailment.full:
             used = total * 0.97
         load = sm / 100

@@ -37,7 +37,7 @@ LONGEST_ERROR = 1 << 20
 
 
 class Reply(Struct, frozen=True):
-    """An answer to a write."""
+    """An answer with its status."""
 
     status: int
     body: bytes
@@ -56,6 +56,10 @@ class _Named(Struct):
         uid: str = ""
 
     metadata: Meta = msgspec.field(default_factory=Meta)
+
+
+class _Kind(Struct):
+    kind: Any = None
 
 
 class Lines:
@@ -190,6 +194,31 @@ class Session:
         except KubeError as error:
             raise self._unauthorized(error) from None
 
+    async def fetch(
+        self,
+        path: str,
+        params: Params | None,
+        *,
+        headers: Mapping[str, str],
+        limit: int,
+        seconds: float,
+    ) -> Reply:
+        """A GET that a pod or service may answer, behind the server's proxy: whatever it says, of any status.
+
+        ``seconds`` is the longest it may take, ``limit`` the most bytes. Raises KubeError without an answer,
+        for a longer one, and where the server itself refuses the credentials.
+        """
+        credential = await self._credential()
+        reply = await self._fetch(path, params, credential, headers, limit, seconds)
+        if reply.status != 401 or not _own_word(reply.body):
+            return reply
+        newer = await self.config.credentials.renew(self._clock, credential)
+        if newer is not credential:
+            reply = await self._fetch(path, params, newer, headers, limit, seconds)
+        if reply.status == 401 and _own_word(reply.body):
+            raise self._unauthorized(from_reply(_what("GET", path), 401, reply.body))
+        return reply
+
     async def send(
         self,
         method: str,
@@ -269,6 +298,38 @@ class Session:
         except Exception as error:
             raise self._broken(_what("GET", path), error, sent=True) from None
 
+    async def _fetch(
+        self,
+        path: str,
+        params: Params | None,
+        credential: Credential,
+        headers: Mapping[str, str],
+        limit: int,
+        seconds: float,
+    ) -> Reply:
+        what = _what("GET", path)
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_LIMIT))
+        response = await self._request("GET", path, params, credential, limits, more=headers)
+        body = bytearray()
+        try:
+            async for piece in response.content.iter_any():
+                body += piece
+                if len(body) > limit:
+                    raise KubeError(
+                        f"{what}: an answer longer than {limit >> 20} MiB", kind=ErrorKind.PROTOCOL, sent=True
+                    )
+        except KubeError:
+            raise
+        except Exception as error:
+            raise self._broken(what, error, sent=True) from None
+        finally:
+            # Gives the connection back after a whole answer, ends it after half of one.
+            if response.content.at_eof():
+                response.release()
+            else:
+                response.close()
+        return Reply(response.status, bytes(body), response.headers)
+
     async def _opened(
         self, path: str, params: Params | None, limits: aiohttp.ClientTimeout, credential: Credential
     ) -> aiohttp.ClientResponse:
@@ -294,8 +355,9 @@ class Session:
         limits: aiohttp.ClientTimeout,
         body: Any = None,
         content_type: str | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **(more or {})}
         if credential.authorization is not None:
             headers["Authorization"] = credential.authorization
         if content_type is not None:
@@ -357,6 +419,14 @@ _PATH = 200
 def _what(method: str, path: str) -> str:
     """A request in an error's words. Of a very long path only the beginning, so that the reason is read."""
     return f"{method} {path if len(path) <= _PATH else path[: _PATH - 1] + '…'}"
+
+
+def _own_word(body: bytes) -> bool:
+    """Whether the API server itself says this, and not somebody behind its proxy."""
+    try:
+        return bool(msgspec.json.decode(body, type=_Kind).kind == "Status")
+    except msgspec.MsgspecError:
+        return False
 
 
 def _text(value: str | int | bool) -> str:
