@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_NOT_BUDGETS = {"__init__", "__main__", "result", "measured", "cluster", "terminal"}
+_NOT_BUDGETS = {"__init__", "__main__", "result", "measured", "cluster", "terminal", "fields"}
 
 
 def names() -> list[str]:

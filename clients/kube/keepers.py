@@ -32,6 +32,8 @@ from clients.serving.workload import Driver, Workload
 
 __all__ = ["Keepers"]
 
+_NONE: frozenset[str] = frozenset()
+
 
 class Keepers:
     """All of one cluster. Used on the data thread only."""
@@ -345,8 +347,10 @@ class Keepers:
                 yield home, slices
 
     def _slices_of(self, members: Members) -> tuple[EndpointSliceRow, ...]:
-        uids = {uid for pod in members.pods for uid in self._in_front.get((pod.namespace, pod.name), ())}
-        return tuple(self._slices[uid] for uid in sorted(uids))
+        found: set[str] = set()
+        for pod in members.pods:
+            found |= self._in_front.get((pod.namespace, pod.name), _NONE)
+        return tuple(self._slices[uid] for uid in sorted(found)) if found else ()
 
     def due(self, now: float) -> bool:
         """Whether there is anything to derive or to report as gone."""

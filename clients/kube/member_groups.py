@@ -194,6 +194,16 @@ def _group(
         times = [item.since for item in items if item.phase is phase and item.since is not None]
         since = (None if first else now) if not times else min(max(times), now)
     live = [item for item in items if item.phase is not Phase.DELETING]
+    outdated, gpus, cost = False, 0, 0
+    arrived = leaving = None
+    for pod, member in node.pods.values():
+        outdated = outdated or member.outdated
+        gpus += pod.gpus
+        cost += pod.deletion_cost
+        if arrived is None or pod.seq < arrived:
+            arrived = pod.seq
+        if pod.term_seq and (leaving is None or pod.term_seq < leaving):
+            leaving = pod.term_seq
     return Group(
         node.name,
         node.ordinal,
@@ -205,9 +215,9 @@ def _group(
         progress=sum(item.progress or 0 for item in live) // len(live) if live else 0,
         since=since,
         served=phase in (Phase.RUNNING, Phase.UPDATING) or (before is not None and before.served),
-        outdated=any(member.outdated for _, member in node.pods.values()),
-        gpus=sum(pod.gpus for pod, _ in node.pods.values()),
-        deletion_cost=sum(pod.deletion_cost for pod, _ in node.pods.values()),
-        created_seq=arrival(node),
-        deleting_seq=min((pod.term_seq for pod, _ in node.pods.values() if pod.term_seq), default=None),
+        outdated=outdated,
+        gpus=gpus,
+        deletion_cost=cost,
+        created_seq=arrived or 0,
+        deleting_seq=leaving,
     )
