@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Key as KeyPress
 from textual.widget import Widget
@@ -30,6 +32,7 @@ from widgets.records import KeyHint
 __all__ = ["Form", "FormDialog", "FormRow"]
 
 _LABEL = 16
+_BETWEEN = ("tab", "down", "up")
 
 
 class FormRow(Struct, frozen=True):
@@ -45,6 +48,14 @@ class FormRow(Struct, frozen=True):
 
 
 Values = Mapping[str, str]
+
+
+def _at_once(made: Sequence[BindingType]) -> list[BindingType]:
+    """Keys between rows act when they are read: what is typed ahead of the next row must not go into this."""
+    return [
+        replace(one, priority=True) if isinstance(one, Binding) and one.key in _BETWEEN else one
+        for one in made
+    ]
 
 
 class Form(Struct, frozen=True):
@@ -100,7 +111,7 @@ class Chosen(Static, can_focus=True):
 class FormDialog(Dialog[Ticket]):
     """Answers with the ticket of what was sent in the end, or ``None``. What it shows is not yet a plan."""
 
-    BINDINGS = bindings(Place.FORM)
+    BINDINGS = _at_once(bindings(Place.FORM))
     DEFAULT_CSS = """
     FormDialog VerticalScroll { height: auto; max-height: 100%; }
     FormDialog Horizontal { height: 1; }
