@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from clients.embedded.accounts import namespace_account, viewer_account
 from clients.embedded.api import make_app, serve
@@ -37,7 +38,7 @@ from clients.embedded.scenarios.scenario import Size
 __all__ = ["application", "main"]
 
 _ONLY_NAMESPACE = "default"
-_SYNTHETIC = ("workloads", "groups", "pods", "nodes", "event_rate")
+_SIZES = Size.__struct_fields__
 
 
 class _Parser(argparse.ArgumentParser):
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         help="whose order and definition ModelServings follow",
     )  # fmt: skip
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
-    sizes = parser.add_argument_group("of scenario synthetic")
+    sizes = parser.add_argument_group("of scenario synthetic; the last three also of mixed-large")
     sizes.add_argument("--workloads", type=_at_least(1), metavar="W")
     sizes.add_argument("--groups", type=_at_least(1), metavar="G", help="of each workload")
     sizes.add_argument("--pods", type=_at_least(0), metavar="P", help="in all")
@@ -103,10 +104,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _size(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Size:
-    told = {name: getattr(arguments, name) for name in _SYNTHETIC if getattr(arguments, name) is not None}
-    if told and arguments.scenario != "synthetic":
-        parser.error(f"--{next(iter(told)).replace('_', '-')} is for --scenario synthetic")
-    return Size(**told)
+    told = {name: value for name in _SIZES if (value := getattr(arguments, name)) is not None}
+    scenario = SCENARIOS[arguments.scenario]
+    for name in told:
+        if name not in scenario.sized:
+            those = " or ".join(other for other in SCENARIOS if name in SCENARIOS[other].sized)
+            parser.error(f"--{name.replace('_', '-')} is for --scenario {those}")
+    return replace(scenario.size, **told)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -41,7 +41,7 @@ def make_cluster(
         seed=seed, speed=0, start=served_from - scenario.history, flavour=flavour, flavours=scenario.flavours
     )
     cluster = Cluster(options, base=base)
-    scenario.fill(cluster, size or Size())
+    scenario.fill(cluster, size or scenario.size)
     cluster.start()
     cluster.engine.run_until(served_from)
     cluster.clock.set_speed(speed)

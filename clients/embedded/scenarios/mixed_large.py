@@ -1,6 +1,7 @@
 """A large cluster of all sorts: 1,000 ModelServings, 2,000 Deployments, 500 HPAs, 20,000 pods, 1,000 nodes.
 
 Every fourth Deployment is scaled by an HPA on cpu; of those, one in 25 is under a demand that changes.
+With fewer pods there is less of everything, in the same proportions.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.hpa_objects import hpa_object, resource_metric
 from clients.embedded.curves import Curve, Steady, Wave, chance
+from clients.embedded.scenarios.changes import Changes
 from clients.embedded.scenarios.ground import DAY, add_nodes, plant_all
 from clients.embedded.scenarios.scenario import Scenario, Size
 from clients.embedded.servings import Role, Serving
@@ -16,8 +18,8 @@ from clients.embedded.workload_objects import Engine, deployment_object
 __all__ = ["SCENARIO"]
 
 _TEAMS = 20
-_SERVINGS = 1000
-_DEPLOYMENTS = 2000
+_SHARE = 20
+"""Pods of one ModelServing of two groups and of two Deployments."""
 _PODS = 5
 """Of each Deployment, and of each group of a ModelServing."""
 _SCALED = 4
@@ -29,8 +31,9 @@ _LEVEL = _PODS * _CAPACITY * 0.6
 """Requests in flight at which an HPA keeps ``_PODS``."""
 
 
-def _fill(cluster: Cluster, _size: Size) -> None:
-    add_nodes(cluster, 1000)
+def _fill(cluster: Cluster, size: Size) -> None:
+    add_nodes(cluster, size.nodes)
+    shares = size.pods // _SHARE
     roles = (Role("prefill", 1, gpus=1), Role("decode", 2, workers=1, gpus=0))
     plans = [
         Serving(
@@ -41,16 +44,17 @@ def _fill(cluster: Cluster, _size: Size) -> None:
             roles=roles,
             lean=True,
         )
-        for index in range(_SERVINGS)
+        for index in range(shares)
     ]
     plant_all(cluster, plans)
-    for index in range(_DEPLOYMENTS):
-        _plant_deployment(cluster, f"team-{index % _TEAMS:02d}", f"engine-{index:04d}", index)
+    for index in range(2 * shares):
+        _plant_deployment(cluster, index, DAY * (1 + 9 * (2 * shares - index) / (2 * shares)))
+    Changes(cluster, size.event_rate)
 
 
-def _plant_deployment(cluster: Cluster, namespace: str, name: str, index: int) -> None:
+def _plant_deployment(cluster: Cluster, index: int, age: float) -> None:
+    namespace, name = f"team-{index % _TEAMS:02d}", f"engine-{index:04d}"
     engine = Engine(model="microsoft/phi-4-mini", cpu="2", memory="8Gi")
-    age = DAY * (1 + 9 * (_DEPLOYMENTS - index) / _DEPLOYMENTS)
     cluster.workloads.deployment(deployment_object(namespace, name, _PODS, engine), age)
     if index % _SCALED:
         return
@@ -65,4 +69,4 @@ def _plant_deployment(cluster: Cluster, namespace: str, name: str, index: int) -
     cluster.demand.assign(namespace, name, {"app": name}, curve, capacity=_CAPACITY)
 
 
-SCENARIO = Scenario(_fill)
+SCENARIO = Scenario(_fill, size=Size(pods=20_000, nodes=1000), sized=("pods", "nodes", "event_rate"))

@@ -13,7 +13,7 @@ __all__ = ["Scenario", "Size"]
 
 
 class Size(Struct, frozen=True, kw_only=True):
-    """How big ``synthetic`` is."""
+    """How big a scenario is, as far as it can be told."""
 
     workloads: int = 50
     groups: int = 10
@@ -34,3 +34,7 @@ class Scenario(Struct, frozen=True):
     """ModelServings that follow another order than the cluster's, by (namespace, name)."""
     history: float = 0.0
     """Simulated seconds that are lived through before the cluster is served."""
+    size: Size = Size()
+    """Unless another is told."""
+    sized: tuple[str, ...] = ()
+    """Which parts of its size can be told."""

@@ -131,7 +131,8 @@ def test_it_ends_with_its_parent_and_on_an_interrupt(tmp_path: Path) -> None:
         (["--kubeconfig", "k", "--speed", "fast"], "--speed"),
         (["--kubeconfig", "k", "--kthena", "v9"], "v9"),
         (["--kubeconfig", "k", "--port", "99999"], "--port"),
-        (["--kubeconfig", "k", "--pods", "5"], "--scenario synthetic"),
+        (["--kubeconfig", "k", "--pods", "5"], "--scenario mixed-large or synthetic"),
+        (["--kubeconfig", "k", "--scenario", "mixed-large", "--groups", "5"], "--scenario synthetic"),
         (["--kubeconfig", "k", "--scenario", "synthetic", "--nodes", "0"], "--nodes"),
     ],
 )

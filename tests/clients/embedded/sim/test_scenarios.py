@@ -13,8 +13,8 @@ from clients.embedded.apiserver.history import Change
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.kthena_spec import RESOURCE
 from clients.embedded.scenarios.catalogue import SCENARIOS, make_cluster
+from clients.embedded.scenarios.changes import SEQUENCE
 from clients.embedded.scenarios.scenario import Size
-from clients.embedded.scenarios.synthetic import SEQUENCE
 
 START = 1_700_000_000.0
 
@@ -245,9 +245,27 @@ def test_synthetic_has_exactly_the_pods_it_was_asked_for(workloads: int, groups:
         assert len(cluster.dump()) == workloads
 
 
-def test_synthetic_changes_are_steady_and_numbered_without_a_gap() -> None:
-    size = Size(workloads=10, groups=2, pods=100, nodes=4, event_rate=250)
-    cluster = made("synthetic", size=size)
+def test_mixed_large_is_smaller_in_the_same_proportions_when_told() -> None:
+    cluster = made("mixed-large", size=Size(pods=400, nodes=10))
+    counts = {
+        RESOURCE: 20,
+        "deployments.apps": 40,
+        "horizontalpodautoscalers.autoscaling": 10,
+        "pods": 400,
+        "nodes": 10,
+    }
+    assert {key: len(cluster.store.records(key)) for key in counts} == counts
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("synthetic", Size(workloads=10, groups=2, pods=100, nodes=4, event_rate=250)),
+        ("mixed-large", Size(pods=100, nodes=10, event_rate=250)),
+    ],
+)
+def test_changes_of_pods_are_steady_and_numbered_without_a_gap(name: str, size: Size) -> None:
+    cluster = made(name, size=size)
     seen: list[int] = []
     flips = 0
 
