@@ -97,7 +97,8 @@ def _read(text: str, labels: Labels, wanted: Collection[str] | None) -> Expositi
         for line in text.split("\n"):
             number += 1
             if line[:1] == "#":
-                _comment(line, types, notes)
+                if line[:7] != "# HELP ":
+                    _comment(line, types, notes)
                 continue
             opened = line.find("{")
             if opened >= 0:

@@ -64,7 +64,7 @@ class GpuHistory:
             sample.power,
             sample.temperature,
         )
-        point = array("f", (math.nan if value is None else value for value in told))
+        point = array("f", [math.nan if value is None else value for value in told])
         if len(ring.values) < self._size:
             ring.values.extend(point)
         else:

@@ -9,7 +9,9 @@ last values, with their age.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable
+from heapq import heappop, heappush
 from random import Random
 
 from msgspec import Struct
@@ -23,11 +25,20 @@ from clients.gpu.history import GpuHistory
 from clients.gpu.prometheus import PrometheusError, PrometheusPlace, read_fleet
 from clients.serving.gpu_readings import GpuReadings
 from clients.serving.gpus import AgentKind, AgentStatus, DeviceKey, GpuSample
+from clients.serving.plain import plain
 from clients.serving.sources import SourceState
 
 __all__ = ["GpuWatch", "Timing"]
 
 _TOKEN = "X-Servegrid-Token"
+_TURN = 0.03
+"""Seconds between two turns, at least: what is due meanwhile is begun together, which costs less."""
+_BEAT = 0.5
+"""Fleet-wide reading goes by this beat: some pages together cost less than as many one by one."""
+_PATIENT = 5.0
+"""Seconds: nodes that are asked more often are not made to wait for the beat."""
+_PACE = 0.006
+"""Seconds between two nodes asked for the first time: a sweep all at once stops the other threads."""
 
 
 class Timing(Struct, frozen=True):
@@ -104,6 +115,9 @@ class GpuWatch:
         self._random = random or Random()
         self._labels = Labels()
         self._nodes: dict[str, _Node] = {}
+        self._queue: list[tuple[float, str]] = []
+        """A heap of moments at which a node may be due; one that was put off since has another entry."""
+        self._next_turn = 0.0
         self._near: dict[str, float] = {}
         self._looked_at: float | None = None
         self._woken = asyncio.Event()
@@ -130,7 +144,7 @@ class GpuWatch:
         self._looked_at = now
         for name in nodes:
             if name not in self._near and (node := self._nodes.get(name)) is not None:
-                node.due = min(node.due, (node.read_at or 0.0) + self._every(node, near=True))
+                self._schedule(node, min(node.due, (node.read_at or now) + self._every(node, near=True)))
             self._near[name] = now
         if news:
             self._woken.set()
@@ -183,18 +197,24 @@ class GpuWatch:
             self._begin(self._read_prometheus(*self._prometheus))
         now = self._clock.monotonic()
         self._near = {name: at for name, at in self._near.items() if now - at <= self._timing.linger}
-        next_due = now + 1.0
-        for node in self._nodes.values():
-            if node.reading or not node.exporters:
+        while self._queue and self._queue[0][0] <= now:
+            due, name = heappop(self._queue)
+            node = self._nodes.get(name)
+            if node is None or node.due != due or node.reading or not node.exporters:
                 continue
-            if node.covered_until > now and node.name not in self._near:
+            if node.covered_until > now and name not in self._near:
+                self._schedule(node, node.covered_until)
                 continue
-            if node.due <= now:
-                node.reading = True
-                self._begin(self._read(node))
-            else:
-                next_due = min(next_due, node.due)
-        return max(0.02, next_due - self._clock.monotonic())
+            node.reading = True
+            self._begin(self._read(node))
+        self._next_turn = min([now + 1.0, *(due for due, _ in self._queue[:1])])
+        return max(_TURN, self._next_turn - self._clock.monotonic())
+
+    def _schedule(self, node: _Node, due: float) -> None:
+        node.due = due
+        heappush(self._queue, (due, node.name))
+        if due < self._next_turn - _TURN:
+            self._woken.set()
 
     def _begin(self, reading: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(reading)
@@ -223,13 +243,16 @@ class GpuWatch:
         for name in by_node:
             if name not in self._nodes and len(self._nodes) < self._timing.most_nodes:
                 self._nodes[name] = _Node(name)
+        fresh = 0
         for node in list(self._nodes.values()):
             pods_now = tuple(by_node.get(node.name, ()))
-            if pods_now and not node.exporters:
-                node.due = self._clock.monotonic()
-            elif node.exporters and not pods_now:
+            begins = bool(pods_now) and not node.exporters
+            if node.exporters and not pods_now:
                 self._failed(node, node.exporters[0], "its exporter's pod is gone", denied=False)
             node.exporters = pods_now
+            if begins:
+                fresh += 1
+                self._schedule(node, self._clock.monotonic() + fresh * _PACE)
             self._forget(node)
         self._tell()
 
@@ -259,10 +282,13 @@ class GpuWatch:
         for name, samples in found.items():
             node = self._nodes.setdefault(name, _Node(name))
             node.covered_until = now + 2 * timing.prometheus
+            if name not in self._near:
+                self._schedule(node, node.covered_until)
             self._took(node, samples, AgentStatus(name, AgentKind.PROMETHEUS, place.where, now, asked))
         for node in self._nodes.values():
             if node.covered_until and node.name not in found:
                 node.covered_until = 0.0
+                self._schedule(node, now)
         self._tell()
 
     async def _read(self, node: _Node) -> None:
@@ -280,9 +306,9 @@ class GpuWatch:
                 every = max(every, min(self._timing.longest, self._timing.again * 2 ** (node.failures - 1)))
                 if node.status is not None and node.status.denied:
                     every = max(every, self._timing.longest)
-            node.due = now + every * self._random.uniform(0.9, 1.1)
+            due = now + every * self._random.uniform(0.9, 1.1)
+            self._schedule(node, math.ceil(due / _BEAT) * _BEAT if every > _PATIENT else due)
             self._tell()
-            self._woken.set()
 
     async def _read_from(self, node: _Node, exporter: ExporterPod) -> bool:
         if exporter.waits is not None:
@@ -314,8 +340,11 @@ class GpuWatch:
             )
         except (DoorError, PageError) as error:
             return self._failed(node, exporter, str(error), denied=False)
-        if not told.samples and not page.notes:
-            return self._failed(node, exporter, "its page tells of no GPU", denied=False)
+        if not told.samples:
+            why = (
+                plain(page.notes[0].removeprefix("servegrid: ")) if page.notes else "its page tells of no GPU"
+            )
+            return self._failed(node, exporter, why, denied=False)
         status = AgentStatus(
             node.name, exporter.kind, exporter.where, self._clock.monotonic(), asked, notes=page.notes
         )

@@ -42,10 +42,12 @@ async def serving(cluster: Cluster, identity: Identity | None = None) -> AsyncIt
 
 
 @asynccontextmanager
-async def watching(url: str, *, token: str | None = None, **how: Any) -> AsyncIterator[GpuWatch]:
-    """A watch that runs."""
+async def watching(
+    url: str, *, token: str | None = None, shown: str | None = None, **how: Any
+) -> AsyncIterator[GpuWatch]:
+    """A watch that runs. ``token`` is for the API server, ``shown`` for our agents."""
     async with session_to(url, token=token) as session:
-        watch = GpuWatch(ClusterDoor(session), SystemClock(), **{"timing": BRISK, **how})
+        watch = GpuWatch(ClusterDoor(session), SystemClock(), token=shown, **{"timing": BRISK, **how})
         running = asyncio.ensure_future(watch.run())
         try:
             yield watch

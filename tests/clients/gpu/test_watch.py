@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from clients.clock import SystemClock
 from clients.embedded.accounts import bound_account
 from clients.embedded.apiserver.access import Identity
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.cluster import Cluster
+from clients.gpu.discovery import AGENT_LABEL
 from clients.serving.gpu_readings import GpuReadings
 from clients.serving.gpus import AgentKind, GpuMark, GpuSample
 from clients.serving.sources import SourceState
@@ -192,3 +196,86 @@ async def test_the_past_of_a_device_is_kept(default: Cluster) -> None:
     assert sample.busy is not None
     assert point.busy == pytest.approx(sample.busy.percent, rel=1e-5)
     assert abs(point.at - SystemClock().monotonic()) < LIMIT
+
+
+@contextlib.asynccontextmanager
+async def answering(answer: web.StreamResponse | None) -> AsyncIterator[tuple[str, list[str | None]]]:
+    """A cluster of one node with our agent, whose page is ``answer``; and the tokens that it was shown."""
+    pod = {
+        "metadata": {
+            "name": "agent-a",
+            "namespace": "gpu",
+            "labels": {"app.kubernetes.io/name": AGENT_LABEL},
+        },
+        "spec": {"nodeName": "node-a", "containers": [{"args": ["agent", "--interval=1"]}]},
+        "status": {"phase": "Running"},
+    }
+    shown: list[str | None] = []
+
+    async def pods(request: web.Request) -> web.Response:
+        there = AGENT_LABEL in request.query.get("labelSelector", "")
+        return web.json_response({"kind": "PodList", "metadata": {}, "items": [pod] if there else []})
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        shown.append(request.headers.get("X-Servegrid-Token"))
+        if answer is not None:
+            return web.Response(status=answer.status, body=getattr(answer, "body", b""))
+        huge = web.StreamResponse()
+        await huge.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for number in range(50):
+                await huge.write(
+                    f'DCGM_FI_DEV_GPU_TEMP{{UUID="GPU-{number}"}} 1\n'.encode().ljust(1 << 20, b" ")
+                )
+        return huge
+
+    app = web.Application()
+    app.router.add_get("/api/v1/pods", pods)
+    app.router.add_get("/api/v1/namespaces/gpu/pods/agent-a:9400/proxy/metrics", metrics)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", shown
+    finally:
+        await runner.cleanup()
+
+
+NETWORK = (
+    '{"kind":"Status","code":503,'
+    '"message":"error trying to reach service: dial tcp 10.0.0.4:9400: i/o timeout"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (web.Response(status=503, text=NETWORK), "the API server cannot reach the pod network: a firewall"),
+        (web.Response(status=401, text="token needed\n"), "it asks for a token"),
+        (web.Response(text="<html>"), "a web page, not metrics"),
+        (web.Response(text='DCGM_FI_DEV_GPU_TEMP{UUID="GPU-0"} 7'), "the page breaks off"),
+        (
+            web.Response(text="# servegrid: the driver is not loaded\nservegrid_driver_up 0\n"),
+            "the driver is not",
+        ),
+        (web.Response(text="up 1\n"), "its page tells of no GPU"),
+        (None, "an answer longer than 8 MiB"),
+    ],
+)
+async def test_a_broken_page_is_that_nodes_trouble(answer: web.StreamResponse | None, told: str) -> None:
+    async with answering(answer) as (url, _), watching(url) as watch:
+        watch.look()
+        await until(lambda: watch.readings().agents, LIMIT)
+        (agent,) = watch.readings().agents
+    assert agent.detail is not None
+    assert told in agent.detail
+    assert (agent.node, agent.where, agent.read_at) == ("node-a", "gpu/agent-a:9400", None)
+
+
+async def test_the_agents_token_is_shown_to_the_agent() -> None:
+    page = web.Response(text='DCGM_FI_DEV_GPU_TEMP{UUID="GPU-0",gpu="0"} 71\n')
+    async with answering(page) as (url, shown), watching(url, shown="s") as watch:
+        watch.look()
+        await until(lambda: watch.readings().samples, LIMIT)
+    assert set(shown) == {"s"}
