@@ -94,8 +94,7 @@ def needs_of(workload: Workload, now: float) -> tuple[Need, ...]:
         if same in merged:
             merged[same] = (merged[same][0], merged[same][1] + 1)
             continue
-        # A group without an ordinal goes by its name, which begins with the workload's own.
-        label = group_label(group).removeprefix(f"{plain(key.name)}-")
+        label = group_label(group)
         where = label if replica is None else f"{label} {plain(replica.id)}"
         text = trouble_text(trouble)
         which = replica.id if replica else None

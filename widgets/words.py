@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clients.serving.keys import item_label
+from clients.serving.keys import item_label, pod_label
 from clients.serving.operation import Count, Operation
 from clients.serving.phase import Phase
 from clients.serving.plans import Eta
@@ -59,8 +59,8 @@ def workload_name(workload: Workload, *, with_namespace: bool) -> str:
 
 
 def group_label(group: Group) -> str:
-    """``G-3``; a group without an ordinal goes by its name."""
-    return shown(group.name, 100) if group.ordinal is None else f"G-{group.ordinal}"
+    """``G-3``; a group without an ordinal goes by what tells it apart."""
+    return shown(pod_label(group.name), 100) if group.ordinal is None else f"G-{group.ordinal}"
 
 
 def initials(roles: Sequence[str]) -> dict[str, str]:

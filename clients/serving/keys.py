@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from clients.serving.plain import plain
 
 __all__ = ["ObjectRef", "ScaleTarget", "WorkloadKey", "reading_order"]
+
+_SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
+_POD_OF_REPLICA_SET = re.compile(rf"-{_SAFE}{{6,10}}-{_SAFE}{{5}}\Z")
+"""A template's hash and a random suffix, in the letters from which Kubernetes makes both."""
 
 
 class WorkloadKey(Struct, frozen=True, order=True):
@@ -53,9 +59,16 @@ class ScaleTarget(Struct, frozen=True):
     """``apps/v1``."""
 
 
+def pod_label(name: str) -> str:
+    """What tells a ReplicaSet's pod apart from its siblings, ``x7k2p``; any other name as it is."""
+    return name.rpartition("-")[2] if _POD_OF_REPLICA_SET.search(name) else name
+
+
 def item_label(name: str, workload: str) -> str:
-    """``G-3`` for ``qwen-3``, ``G-3/decode-1`` for ``qwen-3/decode-1``; else the name; always plain."""
+    """``G-3`` for ``qwen-3``, ``G-3/decode-1`` for ``qwen-3/decode-1``, ``x7k2p`` for a Deployment's pod
+    ``qwen-predictor-6c9f7d9b5c-x7k2p``; else the name; always plain.
+    """
     group, slash, role_id = name.partition("/")
     ordinal = group.removeprefix(f"{workload}-")
-    label = f"G-{ordinal}" if ordinal != group and ordinal.isdecimal() else group
+    label = f"G-{ordinal}" if ordinal != group and ordinal.isdecimal() else pod_label(group)
     return plain(f"{label}{slash}{role_id}", 120)

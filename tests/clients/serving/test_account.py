@@ -4,6 +4,7 @@ import msgspec
 
 from clients.serving.account import score
 from clients.serving.eta import spell
+from clients.serving.keys import item_label
 from clients.serving.operation import Count, Operation, Outcome, Prediction, StageTimes
 from tests.support.planning import KEY, NOW, names
 
@@ -56,3 +57,9 @@ def test_hostile_names_are_plain() -> None:
 def test_spelling() -> None:
     told = [spell(seconds) for seconds in (None, -1, 0, 59.4, 59.6, 182, 3599.6, 3900, 172_799, 560_940)]
     assert told == ["–", "0s", "0s", "59s", "1m00s", "3m02s", "1h00m", "1h05m", "47h59m", "6d11h"]
+
+
+def test_what_a_group_is_called() -> None:
+    names = ("qwen-3", "qwen-3/decode-1", "iris-predictor-zf7qnhrvdr-5nnvj", "iris-predictor-deepseek-coder")
+    assert [item_label(name, "qwen") for name in names[:2]] == ["G-3", "G-3/decode-1"]
+    assert [item_label(name, "iris") for name in names[2:]] == ["5nnvj", "iris-predictor-deepseek-coder"]

@@ -129,7 +129,7 @@ def test_text_from_outside_is_made_plain() -> None:
 def test_a_pod_of_a_deployment_is_named_without_repeating_the_workload() -> None:
     oom = Trouble(TroubleKind.FAILED, "OOMKilled", "engine: 3 restarts")
     pod = fleets.group("chat", 0, Phase.CREATING, roles=(("pod", 1),), trouble=oom)
-    pod = msgspec.structs.replace(pod, name="chat-5d8f9-x2v7k", ordinal=None)
+    pod = msgspec.structs.replace(pod, name="chat-5d8f9c7b64-x2v7k", ordinal=None)
     (need,) = needs_of(fleets.workload("chat", [pod], kind="Deployment"), 1000.0)
-    assert need.where == "5d8f9-x2v7k pod-0"
-    assert need.group == "chat-5d8f9-x2v7k"
+    assert need.where == "x2v7k pod-0"
+    assert need.group == "chat-5d8f9c7b64-x2v7k"
