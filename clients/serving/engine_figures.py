@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["Bound", "EngineFigures"]
+__all__ = ["Bound", "EngineFigures", "EngineReading"]
 
 
 class Bound(Struct, frozen=True, gc=False):
@@ -43,3 +43,12 @@ class EngineFigures(Struct, frozen=True):
     """Time spent waiting."""
     names: tuple[tuple[str, str], ...] = ()
     """(figure, metric name that was found)."""
+
+
+class EngineReading(Struct, frozen=True):
+    """What was read of one pod's engine."""
+
+    figures: EngineFigures | None = None
+    """The newest; they stay when the engine stops answering, and ``figures.taken_at`` tells their age."""
+    detail: str | None = None
+    """Why the newest question had no good answer."""

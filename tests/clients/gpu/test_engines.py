@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from clients.clock import SystemClock
 from clients.embedded.curves import Steady
 from clients.embedded.servings import Role
-from clients.gpu.door import TEXT_FORMAT, pod_page
+from clients.gpu.engine_watch import EngineWatch
 from clients.gpu.engines import WANTED, Counters, figures
-from clients.gpu.exposition import LONGEST_PAGE, Labels, read_page
+from clients.gpu.exposition import Labels, read_page
 from clients.kube.proxied import ClusterDoor
 from clients.serving.engine_figures import Bound, EngineFigures
 from tests.support.gpu_cluster import serving
-from tests.support.kube import session_to
+from tests.support.kube import session_to, until
 from tests.support.simworld import NAMESPACE, World
 
+LIMIT = 30.0
+POD = (NAMESPACE, "chat-0-decode-0-0")
 VLLM = 'model_name="m",engine="0"'
 
 
@@ -98,31 +104,62 @@ def test_a_page_of_something_else_is_no_engine() -> None:
     assert figures(page, 0.0, None) is None
 
 
-async def test_an_embedded_engine_tells_its_load() -> None:
+@pytest.fixture
+def world() -> World:
+    """Ten requests in flight at each engine, of which eight run."""
     world = World().grown(roles=[Role("prefill"), Role("decode")])
     selector = {"modelserving.volcano.sh/name": "chat"}
     world.cluster.demand.assign(NAMESPACE, "chat", selector, Steady(20), capacity=8, noise=0)
     world.live(30)
-    clock, labels = SystemClock(), Labels()
+    return world
+
+
+@asynccontextmanager
+async def watching(world: World) -> AsyncIterator[EngineWatch]:
     async with serving(world.cluster) as url, session_to(url) as session:
-        door = ClusterDoor(session)
+        watch = EngineWatch(ClusterDoor(session), SystemClock(), every=0.05)
+        running = asyncio.ensure_future(watch.run())
+        try:
+            yield watch
+            assert not running.done(), "it ended by itself"
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
-        async def look(at: float, before: Counters | None) -> tuple[EngineFigures, Counters]:
-            path = pod_page(NAMESPACE, "chat-0-decode-0-0", None)
-            reply = await door.fetch(path, None, headers=TEXT_FORMAT, limit=LONGEST_PAGE)
-            found = figures(read_page(reply.body, labels, wanted=WANTED), at, before)
-            assert found is not None
-            return found
 
-        began = clock.monotonic()
-        _, counters = await look(began, None)
+async def test_engines_that_are_looked_at_tell_their_load(world: World) -> None:
+    async with watching(world) as watch:
+
+        def told() -> EngineFigures | None:
+            return watch.look([POD])[POD].figures
+
+        await until(lambda: told() is not None, LIMIT)
         world.live(60)
-        told, _ = await look(began + 60, counters)
-    assert (told.running, told.waiting) == (8.0, 2.0)
-    assert told.kv_percent is not None
-    assert 80 < told.kv_percent <= 100
-    assert told.tokens_per_second is not None
-    assert told.tokens_per_second > 10
-    assert told.ttft_p50 is not None
-    assert told.ttft_p99 is not None
-    assert told.ttft_p50.seconds < told.ttft_p99.seconds
+        await until(lambda: (f := told()) is not None and f.ttft_p99 is not None, LIMIT)
+        found = told()
+    assert found is not None
+    assert (found.engine, found.running, found.waiting) == ("vLLM", 8.0, 2.0)
+    assert found.kv_percent is not None
+    assert 80 < found.kv_percent <= 100
+    assert found.ttft_p50 is not None
+    assert found.ttft_p99 is not None
+    assert found.ttft_p50.seconds < found.ttft_p99.seconds
+    assert dict(found.names)["tokens_per_second"] == "vllm:generation_tokens_total"
+
+
+async def test_an_engine_that_is_gone_keeps_its_figures_and_says_why(world: World) -> None:
+    async with watching(world) as watch:
+        await until(lambda: watch.look([POD])[POD].figures is not None, LIMIT)
+        world.scale(0)
+        world.until(lambda: not world.pods("chat-0"))
+        await until(lambda: watch.look([POD])[POD].detail is not None, LIMIT)
+        reading = watch.look([POD])[POD]
+    assert reading.detail == "gone: the API server has no such object"
+    assert reading.figures is not None
+
+
+async def test_a_pod_that_is_no_engine_says_so(world: World) -> None:
+    pod = (NAMESPACE, "nobody")
+    async with watching(world) as watch:
+        await until(lambda: watch.look([pod])[pod].detail is not None, LIMIT)
+        assert watch.look([pod])[pod].figures is None
