@@ -188,6 +188,16 @@ async def _scaling() -> None:
         person.picture("events")
 
 
+async def _autoscaling() -> None:
+    """Why an autoscaler does what it does, while it scales out on its load."""
+    async with seat("default", 8) as person:
+        await person.open("iris")
+        await person.press("a")
+        await person.until(lambda: person.workload("iris").operation is not None)
+        await person.pilot.pause(3.0)
+        person.picture("autoscaling")
+
+
 async def _trouble() -> None:
     """The fleet when everything goes wrong at once."""
     async with seat("trouble", 1) as person:
@@ -268,6 +278,7 @@ def main() -> int:
     """Makes every picture."""
     pwd.getpwuid = _ops
     asyncio.run(_scaling())
+    asyncio.run(_autoscaling())
     asyncio.run(_trouble())
     return 0
 
