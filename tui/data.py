@@ -246,10 +246,10 @@ class Data:
         return line.scaling.wrote(workload) if line is not None and workload is not None else None
 
     async def right(self, verb: str, key: WorkloadKey) -> Right:
-        """Whether I may change its counts; the one verb there is today is ``patch``."""
+        """Whether I may change its counts: write the object, or its ``/scale``."""
         rights = await self._ask(lambda line: line.backend.rights(key))
         if rights.patch is False and not rights.scale:
-            return Right(False, f"{verb} modelservings in {key.namespace}")
+            return Right(False, f"{verb} {key.kind.lower()}s in {key.namespace}")
         return Right(True if rights.patch or rights.scale else None)
 
     def recheck_rights(self) -> None:

@@ -204,7 +204,7 @@ async def read_zone(session: Session) -> str | None:
 
 
 async def controller_runs(session: Session) -> bool:
-    """Whether its controller is ready where it usually runs. Raises KubeError where that is not to be seen."""
+    """Whether its controller is ready where it usually runs. Raises KubeError where that is not told."""
     for path in _CONTROLLERS:
         try:
             found = opened(await session.get(path))

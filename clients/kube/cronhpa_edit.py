@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from clients.kube.cron import CronError, parse
-from clients.kube.json_patch import at
+from clients.kube.json_patch import at, tested
 from clients.kube.scaler_fields import integer, listed, mapping, text
 from clients.serving.changes import ObjectChange, Verb
 from clients.serving.keys import ObjectRef
@@ -71,12 +71,12 @@ def with_job(ref: ObjectRef, raw: Mapping[str, Any], job: JobWish, index: int | 
     """One more job, or another one in the place of that with the index."""
     if index is None:
         there = at(raw, "/spec/jobs")
-        count = len(there) if isinstance(there, list) else 0
-        version = at(raw, "/metadata/resourceVersion")
-        steps: list[dict[str, Any]] = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
         if not isinstance(there, list):
-            steps.append({"op": "add", "path": "/spec/jobs", "value": []})
-        steps.append({"op": "add", "path": f"/spec/jobs/{count}", "value": _job(job)})
+            return ObjectChange(Verb.PATCH, ref, json.dumps(tested(raw, [("/spec/jobs", [_job(job)])])))
+        steps: list[dict[str, Any]] = [
+            {"op": "test", "path": "/spec/jobs", "value": there},
+            {"op": "add", "path": f"/spec/jobs/{len(there)}", "value": _job(job)},
+        ]
         return ObjectChange(Verb.PATCH, ref, json.dumps(steps))
     path = f"/spec/jobs/{index}"
     old = at(raw, path)

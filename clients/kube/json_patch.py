@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from clients.serving.plain import plain
 
 __all__ = ["MISSING", "at", "changed", "pointer", "tested"]
 
+_SHORT = 2000
+"""Characters of JSON that a test may be long."""
 MISSING: Any = object()
 """What ``at`` finds where nothing is."""
 
@@ -38,11 +41,11 @@ def tested(obj: Mapping[str, Any], changes: Iterable[tuple[str, Any]]) -> list[d
     """A patch from the object as it was read to one with these values; ``MISSING`` removes one.
 
     What is absent can not be tested: then it is added, with the objects around it that are absent too, and
-    the object must not have changed at all since (``resourceVersion``), which is stricter than needed and
-    never wrong.
+    what is there around them must be as it was: as a whole where that is short, by the object's version where
+    it is not. The version alone would not do for an HPA, whose status moves every 15 s.
     """
     patch: list[dict[str, Any]] = []
-    blind = False
+    around_it: list[dict[str, Any]] = []
     made: set[str] = set()
     for path, new in changes:
         old = at(obj, path)
@@ -56,18 +59,27 @@ def tested(obj: Mapping[str, Any], changes: Iterable[tuple[str, Any]]) -> list[d
                 else {"op": "replace", "path": path, "value": new}
             )
             continue
-        blind = True
         steps = _steps(path)
+        test = _around(obj, steps)
+        around_it += [test] if test not in around_it else []
         for depth in range(1, len(steps)):
             around = pointer(*steps[:depth])
             if at(obj, around) is MISSING and around not in made:
                 made.add(around)
                 patch.append({"op": "add", "path": around, "value": {}})
         patch.append({"op": "add", "path": path, "value": new})
-    if blind:
-        version = at(obj, "/metadata/resourceVersion")
-        patch.insert(0, {"op": "test", "path": "/metadata/resourceVersion", "value": version})
-    return patch
+    return [*around_it, *patch]
+
+
+def _around(obj: Mapping[str, Any], steps: list[str]) -> dict[str, Any]:
+    """The test that nothing has come to be where nothing was."""
+    for depth in range(len(steps) - 1, 0, -1):
+        path = pointer(*steps[:depth])
+        there = at(obj, path)
+        if there is not MISSING and path != "/metadata" and len(json.dumps(there)) <= _SHORT:
+            return {"op": "test", "path": path, "value": there}
+    version = at(obj, "/metadata/resourceVersion")
+    return {"op": "test", "path": "/metadata/resourceVersion", "value": version}
 
 
 def changed(obj: Mapping[str, Any], patch: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -79,7 +91,7 @@ def changed(obj: Mapping[str, Any], patch: Iterable[Mapping[str, Any]]) -> tuple
         path, was, now = step["path"], step["value"], at(obj, step["path"])
         if now == was:
             continue
-        if path == "/metadata/resourceVersion":
+        if path == "/metadata/resourceVersion" or isinstance(was, dict | list):
             found.append("it was edited since it was read")
         else:
             found.append(f"{_steps(path)[-1]} is {_shown(now)} now, not {_shown(was)}")

@@ -21,6 +21,8 @@ from tests.support import fleets
 from tests.support.console import Driven, console
 from tests.support.drivings import autoscaling
 from tests.support.scripted_door import ScriptedDoor, live_source
+from tui.dialogs.base import Dialog
+from tui.dialogs.choice import ChoiceDialog
 from tui.dialogs.scale import ScaleDialog
 from tui.door import EtaView
 from widgets.records import Check
@@ -86,11 +88,35 @@ async def _planned(seen: Driven) -> None:
         await seen.draw()
 
 
+async def _first_choice(seen: Driven) -> None:
+    """The first line of the list that is open, taken."""
+    async with asyncio.timeout(10):
+        while not isinstance(seen.app.screen, ChoiceDialog):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    await seen.look()
+    before = seen.app.screen
+    await seen.press("enter")
+    async with asyncio.timeout(10):
+        while seen.app.screen is before or not isinstance(seen.app.screen, Dialog):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    for _ in range(3):
+        await seen.draw()
+
+
+async def _bounds(seen: Driven) -> None:
+    await _first_choice(seen)
+    await seen.press("3", "tab", "3")
+    await _planned(seen)
+
+
 SCENES: dict[str, tuple[tuple[str, ...], Callable[[Driven], Awaitable[None]] | None]] = {
     "fleet": ((), None),
     "fleet-filtered": (("slash", *"kimi", "enter"), None),
     "workload": (("G", "enter"), None),
     "scale-out": (("G", "plus"), _planned),
+    "lasting": (("j", "p"), None),
+    "bounds": (("j", "p"), _bounds),
+    "form": (("j", "j", "E"), _first_choice),
     "why": (("w",), None),
     "autoscaling": (("j", "a"), None),
     "help": (("question_mark",), None),

@@ -11,7 +11,7 @@ import msgspec
 
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import GpuTotals, Result, Ticket
-from clients.serving.changes import Change, ReplicasChange
+from clients.serving.changes import Bounds, BoundsChange, Change, ReplicasChange
 from clients.serving.confirm import confirmation
 from clients.serving.events import Event
 from clients.serving.guards import Confirmation, Guard, Level
@@ -138,13 +138,15 @@ class ScriptedDoor:
         self.asked.append("stop")
 
     async def plan(self, key: WorkloadKey, change: Change) -> ScalePlan:
-        assert isinstance(change, ReplicasChange)
         self.asked.append("plan")
         if self.slow_plans:
             await self.slow_plans.wait()
         if self.error:
             raise DataError(self.error)
-        return self.make_plan(self.fleet.view().workloads[key], change)
+        workload = self.fleet.view().workloads[key]
+        if isinstance(change, ReplicasChange):
+            return self.make_plan(workload, change)
+        return self.make_other_plan(workload, change)
 
     async def dry_run(self, plan: ScalePlan) -> ScalePlan:
         self.asked.append("dry run")
@@ -254,6 +256,35 @@ class ScriptedDoor:
             write=None if same else Write("PATCH", "/modelservings/x", "application/json-patch+json", []),
             equivalent=f"kubectl -n llm scale modelserving/{workload.key.name} --replicas={groups}",
             confirmation=Confirmation.NONE if same else asks,
+        )
+
+
+    def make_other_plan(self, workload: Workload, change: Change) -> ScalePlan:
+        """Of bounds, or of what moves no group by itself."""
+        now = Count(workload.desired, tuple((role.name, role.replicas) for role in workload.role_specs))
+        plan = self.make_plan(workload, ReplicasChange(now.groups))
+        driver = workload.drivers[0]
+        before = after = None
+        if isinstance(change, BoundsChange):
+            before = Bounds(driver.minimum, driver.maximum)
+            low = before.minimum if change.minimum is None else change.minimum
+            after = Bounds(low, before.maximum if change.maximum is None else change.maximum)
+        same = before is not None and before == after
+        return msgspec.structs.replace(
+            plan,
+            change=change,
+            target=driver.ref,
+            bounds_before=before,
+            bounds_after=after,
+            guards=() if same else (*self.guards, NOT_ASKED),
+            write=None if same else Write("PATCH", "/hpa", "application/json-patch+json", [str(after)]),
+            equivalent="" if same else f"kubectl -n llm patch hpa {driver.ref.name} --type=json -p …",
+            confirmation=Confirmation.NONE
+            if same
+            else Confirmation.NAME
+            if self.protected
+            else Confirmation.OK,
+            notes=() if after is None else (f"bounds {before} to {after}: the HPA acts within 15 s",),
         )
 
 

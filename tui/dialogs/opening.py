@@ -87,15 +87,18 @@ class Changing:
         choices = [Choice(way.id, way.label, way.reason, not way.reason) for way in ways.values()]
 
         def chosen(answer: str | None) -> None:
-            if answer is None:
-                return
-            if over is not None and over.is_current:
-                over.dismiss(None)
-            self._workload = workload
-            self._take(ways[answer])
+            if answer is not None:
+                self._workload = workload
+                # From the application: a dialog that goes hears nothing of what comes in its place.
+                self._app.call_later(self._instead, over, ways[answer])
 
         title = f"what lasts for {self._session.title(key)}"
         self._app.push_screen(ChoiceDialog(self._session, title, choices), chosen)
+
+    def _instead(self, over: ScaleDialog | None, way: lasting.Way) -> None:
+        if over is not None and over is self._app.screen:
+            over.dismiss(None)
+        self._take(way)
 
     def _take(self, way: lasting.Way) -> None:
         if way.id == lasting.PIN:

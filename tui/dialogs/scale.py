@@ -71,6 +71,8 @@ class ScaleDialog(Dialog[Ticket]):
         """What the last key came to."""
         self.notice: str | None = None
         """What somebody else did meanwhile; stays until the numbers are touched."""
+        self.conflict: str | None = None
+        """That somebody was faster; stays until the numbers are touched."""
         self.sending = False
         self._confirming = confirming or not draft.fields
         """The confirmation has the keys, not the fields."""
@@ -238,7 +240,7 @@ class ScaleDialog(Dialog[Ticket]):
         fields.show(self.draft.fields, None if typing else self.draft.current)
         view = self.query_one(PlanView)
         view.set_class(not (self._current or self._again), "-old")
-        words = ". ".join(text for text in (self.notice, self.message) if text)
+        words = ". ".join(text for text in (self.conflict, self.notice, self.message) if text)
         note = self.query_one("#note", Static)
         note.display = self.plan is None
         if self.plan is None:
@@ -345,7 +347,7 @@ class ScaleDialog(Dialog[Ticket]):
     def _step(self, by: int) -> None:
         if not self.sending:
             self.draft.step(by)
-            self.message = self.notice = None
+            self.message = self.notice = self.conflict = None
             self._change_plan()
 
     def action_next_field(self) -> None:
@@ -453,7 +455,7 @@ class ScaleDialog(Dialog[Ticket]):
             notes = self.draft.follow(newest)
         changed = f" ({', '.join(notes)})" if notes else ""
         said = ticket.message or "it was changed meanwhile"
-        self.notice = f"conflict{changed}: {said}. Look again, confirm again"
+        self.conflict = f"conflict{changed}: {said}. Look again, confirm again"
         self._change_plan()
 
 

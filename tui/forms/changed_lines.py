@@ -23,12 +23,11 @@ def changed_lines(change: ObjectChange) -> tuple[str, ...]:
 
 
 def _of_patch(patch: list[Mapping[str, Any]]) -> Iterator[str]:
+    gone = {step["path"] for step in patch if step["op"] in ("replace", "remove")}
     for step in patch:
         path = step["path"].removeprefix("/")
-        if path == "metadata/resourceVersion":
-            continue
         match step["op"]:
-            case "test":
+            case "test" if step["path"] in gone:
                 yield f"- {path}: {_short(step['value'])}"
             case "add" | "replace" if step["value"] not in ({}, []):
                 yield f"+ {path}: {_short(step['value'])}"

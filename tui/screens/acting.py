@@ -73,7 +73,8 @@ class ActingScreen(ConsoleScreen):
             return "no workload is under the cursor"
         if key.writes:
             right = self.session.known_right(_WRITE, target.workload.key)
-            if right is not None and right.allowed is False:
+            counts = action in _COUNTS and not target.workload.capabilities.stop
+            if counts and right is not None and right.allowed is False:
                 return (
                     f"not allowed: {right.missing or 'the right to patch it is missing'} (ctrl-r asks again)"
                 )
@@ -245,6 +246,8 @@ class ActingScreen(ConsoleScreen):
         self.app.push_screen(LogsScreen(self.session, key, key.namespace or "", pod))
 
 
+_COUNTS = frozenset({"scale", "more", "fewer"})
+"""Written to the workload itself; of all else the plan says which right is missing."""
 _ABOUT_WORKLOAD = frozenset(
     {
         "open",

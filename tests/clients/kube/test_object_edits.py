@@ -72,6 +72,16 @@ def test_an_edit_touches_only_what_differs() -> None:
     }
 
 
+def test_a_status_that_moves_does_not_outrun_an_edit_but_another_edit_does() -> None:
+    raw = stored(hpa_edit.created(HPA, TARGET, "apps/v1", WAITING))
+    change = hpa_edit.edited(HPA, raw, replace(WAITING, scale_in=Pace(120)))
+    moved = {**raw, "status": {"currentReplicas": 3}, "metadata": {**raw["metadata"], "resourceVersion": "8"}}
+    assert patched(moved, change)["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 120
+    theirs = {"scaleDown": {"selectPolicy": "Disabled"}}
+    with pytest.raises(ApiError):
+        patched({**raw, "spec": {**raw["spec"], "behavior": theirs}}, change)
+
+
 @pytest.mark.parametrize(
     ("wish", "said"),
     [

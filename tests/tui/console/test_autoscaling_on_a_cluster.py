@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clients.clock import SystemClock
-from tests.tui.console.test_on_a_cluster import seat
+from tests.support.seat import seat
 from tui import demo
 
 

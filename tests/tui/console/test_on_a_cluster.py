@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
-from textual.pilot import Pilot
 
 from clients.clock import SystemClock
-from clients.kube.config import load
 from clients.serving.keys import WorkloadKey
-from clients.serving.workload import Workload
-from tests.support.console import screen_text, until
+from tests.support.console import until
+from tests.support.seat import PATIENCE, seat
 from tui import demo
-from tui.app import Console, ConsoleOptions
-from tui.cli import parser
-from tui.data import Data
-from tui.dialogs.scale import ScaleDialog
 from tui.screens.workload import WorkloadScreen
-from tui.start import start_from
-
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -34,47 +24,6 @@ def cluster() -> Iterator[Path]:
     words = ["--scenario=default", "--speed=30", "--seed=1"]
     with demo.running(words, demo.demo_environment(os.environ), SystemClock()) as running:
         yield running.kubeconfig
-
-
-class Seat:
-    """A person at the console."""
-
-    def __init__(self, app: Console, pilot: Pilot[int]) -> None:
-        self.app = app
-        self.pilot = pilot
-
-    @property
-    def text(self) -> str:
-        return screen_text(self.app)
-
-    async def sees(self, *words: str) -> None:
-        try:
-            await until(lambda: all(word in self.text for word in words), PATIENCE)
-        except TimeoutError:
-            raise AssertionError(f"{words} not in:\n{self.text}") from None
-
-    async def confirm(self, *typed: str) -> None:
-        """Waits until the dialog's plan was on the screen for long enough, types, and presses Enter."""
-        dialog = self.app.screen
-        assert isinstance(dialog, ScaleDialog)
-        await until(lambda: dialog._current and dialog.settled.ready, PATIENCE)
-        await self.pilot.press(*typed)
-        await self.pilot.pause(0.4)
-        await self.pilot.press("enter")
-        await until(lambda: not isinstance(self.app.screen, ScaleDialog), PATIENCE)
-
-    def workload(self, name: str) -> Workload:
-        return next(value for key, value in self.app.session.live.view.workloads.items() if key.name == name)
-
-
-@asynccontextmanager
-async def seat(kubeconfig: Path, state: Path, *words: str) -> AsyncIterator[Seat]:
-    environ = demo.demo_environment(os.environ) | {"XDG_STATE_HOME": str(state), "HOME": str(state)}
-    start = start_from(parser().parse_args(list(words)), environ, demo_kubeconfig=kubeconfig)
-    config = load(start.connect, environ=environ, interactive=False)
-    app = Console(Data(start, config, SystemClock()), ConsoleOptions(read_only=start.read_only))
-    async with app.run_test(size=(120, 36)) as pilot:
-        yield Seat(app, pilot)
 
 
 def patch(kubeconfig: Path, key: WorkloadKey, replicas: int) -> None:
