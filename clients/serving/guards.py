@@ -26,7 +26,8 @@ class Guard(Struct, frozen=True):
 
     id: str
     """Stable: ``right``, ``read-only``, ``current``, ``changed``, ``dry-run``, ``webhook``, ``gang``,
-    ``owner``, ``driver``, ``overshoot``, ``gpus``, ``operation``, ``stale``, ``rules``, ``restart``.
+    ``owner``, ``driver``, ``overshoot``, ``gpus``, ``operation``, ``stale``, ``rules``, ``restart``,
+    ``rival``, ``metrics``, ``metric``, ``controller``.
     """
     level: Level
     reason: str

@@ -110,3 +110,11 @@ async def test_the_operator_scales_groups_and_roles(run: Run) -> None:
     assert (code, found["sent"]) == (0, None)
     code, found = await run("scales", *words)
     assert (code, found["sent"]["result"]) == (0, "accepted")
+
+
+async def test_the_operator_sets_bounds_and_the_viewer_does_not(run: Run) -> None:
+    code, found = await run("sees", "scale", f"{NAMESPACE}/chat", "--pin", "2", "--yes")
+    assert (code, found["sent"]) == (5, None)
+    code, found = await run("scales", "scale", f"{NAMESPACE}/chat", "--pin", "2", "--yes")
+    assert (code, found["sent"]["result"]) == (0, "accepted")
+    assert found["plan"]["bounds_after"] == {"minimum": 2, "maximum": 2}

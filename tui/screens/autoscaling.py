@@ -8,8 +8,10 @@ from textual.widget import Widget
 
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.autoscaling_words import headlines, named
+from clients.serving.backend import Result, Ticket
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
+from tui.dialogs.opening import Changing
 from tui.door import DataError
 from tui.keys import Place
 from tui.live import Frame
@@ -99,6 +101,24 @@ class AutoscalingScreen(GoingScreen):
             return
         title = f"object  {self.session.live.context.name} / {ref.namespace} / {named(ref)}"
         self.app.push_screen(TextScreen(self.session, title, lambda: door.driver_yaml(ref)))
+
+    def action_pin(self) -> None:
+        """The changes that last."""
+        workload = self.session.live.workload(self.key)
+        if self.allow("pin") and workload is not None:
+            Changing(self.app, self.session, workload, None, self._sent).choose()
+
+    async def action_edit(self) -> None:
+        """Forms for what drives it."""
+        workload = self.session.live.workload(self.key)
+        if self.allow("edit") and workload is not None:
+            from tui.forms.opening import open_forms  # YAML and the forms: not needed for the first frame.
+
+            await open_forms(self.app, self.session, workload, self._sent)
+
+    def _sent(self, ticket: Ticket | None) -> None:
+        if ticket and ticket.result is Result.ACCEPTED:
+            self.say("accepted: what it comes to is told above")
 
     def action_copy(self) -> None:
         """What it says on top."""
