@@ -31,7 +31,7 @@ from tui.forms.form import Form, FormDialog
 from tui.forms.hpa import hpa_form
 from tui.session import Session
 
-__all__ = ["open_form", "open_forms"]
+__all__ = ["open_forms"]
 
 _Done = Callable[[Ticket | None], None]
 _KEPT = "KServe keeps its HPA and writes it anew: change its bounds with s"
@@ -65,19 +65,6 @@ async def open_forms(app: App[Any], session: Session, workload: Workload, done: 
 
     title = f"edit what drives {session.title(workload.key)}"
     app.push_screen(ChoiceDialog(session, title, choices), chosen)
-
-
-async def open_form(app: App[Any], session: Session, workload: Workload, form: str, done: _Done) -> None:
-    """One form by name: ``hpa``, ``new-job``; says why not where there is no such form."""
-    try:
-        found = next((entry for entry in await _entries(session, workload) if entry.id == form), None)
-    except DataError as error:
-        session.tell(str(error))
-        return
-    if found is None or found.reason:
-        session.tell(found.reason if found else "it has no such form")
-        return
-    await _open(app, session, workload, found, done)
 
 
 async def _entries(session: Session, workload: Workload) -> list[_Entry]:
