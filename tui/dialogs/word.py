@@ -11,6 +11,7 @@ from widgets.records import Check
 
 __all__ = ["ServersWord", "matters", "may_ask"]
 
+_SCHEDULE = "CronHPA"
 _DRY_RUN = "dry-run"
 """The guard's id."""
 
@@ -54,9 +55,15 @@ def may_ask(plan: ScalePlan) -> bool:
 
 
 def matters(workload: Workload) -> tuple[object, ...]:
-    """What a plan is made from: while none of it changes, the plan holds. Metrics move all the time."""
+    """What a plan is made from: while none of it changes, the plan holds. Metrics move all the time.
+
+    So does the time until a schedule's next job; which job that is stands in its signal.
+    """
     drivers = tuple(
-        (one.kind, one.ref, one.role, one.minimum, one.maximum, one.interval, one.reverts, one.note)
+        (
+            *(one.kind, one.ref, one.role, one.minimum, one.maximum, one.reverts, one.note),
+            *(one.frozen, one.suspended, one.signal if one.kind == _SCHEDULE else one.interval),
+        )
         for one in workload.drivers
     )
     return (workload.desired, workload.role_specs, drivers, workload.operation is None, workload.uid)

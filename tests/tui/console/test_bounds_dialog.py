@@ -10,6 +10,7 @@ from textual.events import Paste
 
 from clients.serving.backend import Result
 from clients.serving.changes import Bounds, BoundsChange, Direction, FreezeChange
+from clients.serving.keys import ObjectRef
 from clients.serving.workload import Capabilities, Driver, Workload
 from tests.support import fleets
 from tests.support.console import Driven, console, until
@@ -147,6 +148,28 @@ async def test_bounds_that_somebody_moves_meanwhile_are_followed_and_said(door: 
         door.fleet.put(iris(2, 9))
         await seen.draw()
         await seen.sees("changed meanwhile: max was 8 and is now 9", "2-9 > 4-9")
+
+
+async def test_a_schedule_that_draws_nearer_does_not_hold_a_plan_back(door: ScriptedDoor) -> None:
+    def at(seconds: float) -> Workload:
+        ref = ObjectRef("autoscaling.alibabacloud.com", "CronHorizontalPodAutoscaler", "llm", "hours")
+        cron = Driver("CronHPA", ref, signal="next 08:30 → 2", interval=seconds)
+        return msgspec.structs.replace(iris(), drivers=(*iris().drivers, cron))
+
+    door.fleet.put(at(900.0))
+    async with console(door) as seen:
+        await seen.press("s")
+        await seen.sees("max 8 > [")
+        await seen.press("4")
+        await planned(seen)
+        await seen.sees("the server accepts it")
+        door.pass_time(1)
+        plans = door.asked.count("plan")
+        door.fleet.put(at(899.0))
+        await seen.draw()
+        await seen.press("enter")
+        await until(lambda: door.sent)
+        assert door.asked.count("plan") == plans
 
 
 async def test_a_pin_that_is_kept_is_undone_by_its_own_pair(door: ScriptedDoor) -> None:
