@@ -116,8 +116,10 @@ def settings_keys() -> set[str]:
             found.add('contexts."GLOB".mode')
         elif field.encode_name == "kthena":
             found |= {"kthena.order", 'kthena.orders."GLOB"'}
-        elif field.encode_name == "workloads":
-            found.add("workloads.show")
+        elif field.encode_name in ("workloads", "gpu"):
+            found |= {
+                f"{field.encode_name}.{inner.encode_name}" for inner in msgspec.structs.fields(field.type)
+            }
         else:
             found.add('prices."MODEL"' if field.encode_name == "prices" else field.encode_name)
     return found

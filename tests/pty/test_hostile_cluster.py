@@ -174,6 +174,7 @@ _THERE: dict[str, tuple[tuple[str, Callable[[Terminal], bool]], ...]] = {
         ("events", (("e", titled("events")),)),
         ("autoscaling", (("a", titled("autoscaling")),)),
         ("what lasts", (("p", framed),)),
+        ("forms", (("E", framed),)),
         ("menu", (("m", framed),)),
     )
 }

@@ -122,7 +122,8 @@ def test_only_a_service_is_stopped_and_only_what_is_driven_has_bounds(shell: She
 def test_a_service_of_class_external_takes_both_and_names_the_job_that_comes_next(
     shell: Shell, cluster: Cluster
 ) -> None:
-    out = shell.run("scale", "llm-prod/qwen", "--replicas", "1", "--dry-run").stdout
+    now = read(cluster, "/apis/apps/v1/namespaces/llm-prod/deployments/qwen-predictor")["spec"]["replicas"]
+    out = shell.run("scale", "llm-prod/qwen", "--replicas", f"{now % 2 + 1}", "--dry-run").stdout
     assert "writes Deployment/qwen-predictor" in out
     assert "CronHPA qwen-cronhpa" in out
     assert "HPA qwen-hpa" in out
