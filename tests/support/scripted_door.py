@@ -258,7 +258,6 @@ class ScriptedDoor:
             confirmation=Confirmation.NONE if same else asks,
         )
 
-
     def make_other_plan(self, workload: Workload, change: Change) -> ScalePlan:
         """Of bounds, or of what moves no group by itself."""
         now = Count(workload.desired, tuple((role.name, role.replicas) for role in workload.role_specs))

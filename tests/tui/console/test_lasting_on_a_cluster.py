@@ -109,7 +109,8 @@ async def test_one_more_raises_the_floor_and_a_new_ceiling_follows_what_others_d
         await me.sees("Bounds of admin / default / iris", "min 1 > [")
         dialog = me.app.screen
         assert isinstance(dialog, ScaleDialog)
-        goal = (dialog.workload.desired or 0) + 1
+        await me.comes_to(lambda: dialog.draft.fields[0].changed)
+        goal = dialog.draft.fields[0].value or 0
         await me.sees(f"bounds   1-10 > {goal}-{max(10, goal)}")
         await me.pilot.press("escape", "s")
         await me.sees("min 1 > [   1]   max 10 > [  10]", "nothing changes")
