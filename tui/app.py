@@ -26,6 +26,7 @@ from tui.palette import entries, free_entry
 from tui.screens.base import ConsoleScreen
 from tui.screens.events import EventsScreen
 from tui.screens.fleet import FleetScreen
+from tui.screens.gpus import GpusScreen
 from tui.screens.help import help_text
 from tui.screens.sources import SourcesScreen
 from tui.screens.text import TextScreen
@@ -127,7 +128,7 @@ class Console(TerminalApp[int]):
         if not self.pace.due(self.door.monotonic(), self.backlog()):
             return
         self.session.live.notes = self._notes()
-        frame = self.session.live.pull()
+        frame = self.session.live.pull(self.top.gpu_nodes())
         for screen in self._seen():
             if isinstance(screen, Dialog):
                 screen.tick()
@@ -228,6 +229,10 @@ class Console(TerminalApp[int]):
     def action_events(self) -> None:
         """Events and time line."""
         self.push_screen(EventsScreen(self.session, self.top.events_of()))
+
+    def action_gpus(self) -> None:
+        """GPUs and nodes."""
+        self.push_screen(GpusScreen(self.session))
 
     def action_rights(self) -> None:
         """Asks the cluster again what I may do."""

@@ -22,6 +22,8 @@ from clients.kube.errors import KubeError
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Ticket
 from clients.serving.changes import Change
+from clients.serving.gpu_view import GpuView
+from clients.serving.gpus import DeviceKey
 from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
@@ -32,6 +34,7 @@ from tui.fleet import Fleet
 from tui.start import Start
 
 if TYPE_CHECKING:
+    from clients.gpu.history import Point
     from clients.kube.logs import Container
     from tui.line import Line
     from tui.pins import Pin
@@ -327,6 +330,15 @@ class Data:
         """What drives it and what that decides now."""
         workload = self._workload(key)
         return await self._ask(lambda line: line.backend.autoscaling(workload))
+
+    def gpus(self, nodes: tuple[str, ...]) -> GpuView:
+        """All devices as they were read last; they are read for as long as this is asked."""
+        line = self._line
+        return GpuView() if line is None else line.gpus.look(nodes)
+
+    async def gpu_history(self, keys: Sequence[DeviceKey]) -> Mapping[DeviceKey, Sequence[Point]]:
+        """What each device did since somebody looks."""
+        return await self._ask(lambda line: line.gpus.history(keys))
 
     async def driver_yaml(self, ref: ObjectRef) -> str:
         """A whole object of a chain, as YAML."""

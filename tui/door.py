@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Ticket
 from clients.serving.changes import Change
+from clients.serving.gpu_view import GpuView
+from clients.serving.gpus import DeviceKey
 from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import ScalePlan
 from tui.fleet import FleetDelta, FleetView
 from tui.pins import Pin
+
+if TYPE_CHECKING:
+    from clients.gpu.history import Point
 
 __all__ = [
     "Asked",
@@ -195,6 +200,17 @@ class Door(Protocol):
 
         Metrics are read for as long as this is asked, once a second or so. Raises ``DataError``.
         """
+        ...
+
+    def gpus(self, nodes: tuple[str, ...]) -> GpuView:
+        """All devices as they were read last, latest wins; ``nodes`` are looked at closely.
+
+        They are read for as long as this is asked, once a second or so.
+        """
+        ...
+
+    async def gpu_history(self, keys: Sequence[DeviceKey]) -> Mapping[DeviceKey, Sequence[Point]]:
+        """What each device did since somebody looks, oldest first. Raises ``DataError``."""
         ...
 
     async def driver_yaml(self, ref: ObjectRef) -> str:

@@ -36,6 +36,8 @@ class Place(StrEnum):
     """A page of text: an object, a description, a reason, the help."""
     SOURCES = "sources"
     AUTOSCALING = "autoscaling"
+    GPUS = "gpus"
+    GPU_NODE = "gpu node"
     SCALE = "scale dialog"
     FORM = "form"
     CHOICE = "menu"
@@ -43,10 +45,13 @@ class Place(StrEnum):
 
 
 _LISTS = frozenset(
-    {Place.FLEET, Place.WORKLOAD, Place.EVENTS, Place.LOGS, Place.TEXT, Place.SOURCES, Place.AUTOSCALING}
+    {
+        *(Place.FLEET, Place.WORKLOAD, Place.EVENTS, Place.LOGS, Place.TEXT, Place.SOURCES),
+        *(Place.AUTOSCALING, Place.GPUS, Place.GPU_NODE),
+    }
 )
 _ROWS = frozenset({Place.FLEET, Place.WORKLOAD})
-_WIDE = frozenset({Place.WORKLOAD, Place.LOGS, Place.TEXT})
+_WIDE = frozenset({Place.WORKLOAD, Place.LOGS, Place.TEXT, Place.GPUS})
 """Where there is something to the side."""
 _DIALOGS = frozenset({Place.SCALE, Place.FORM, Place.CHOICE})
 
@@ -95,8 +100,12 @@ KEYS: tuple[Key, ...] = (
     Key("next", ("n",), "n", "next trouble", "To the next thing that needs you.", _LISTS, MOVE, 8, command="next"),
     Key("filter", ("slash",), "/", "filter", "Shows only rows that match: text or regex, !not, COLUMN:rx, label:rx.", frozenset({Place.FLEET, Place.EVENTS, Place.LOGS, Place.TEXT}), LOOK, 6, command="filter"),
     Key("sort", ("S",), "S", "sort", "The next sort order; equal rows keep their places.", frozenset({Place.FLEET}), LOOK, 12, command="sort"),
+    Key("sort", ("S",), "S", "sort", "The next sort order: by node, idle first, by workload, hottest first.", frozenset({Place.GPUS}), LOOK, 2, command="sort"),
+    Key("open", ("enter",), "Enter", "node", "The node under the cursor, with the history of its devices.", frozenset({Place.GPUS}), LOOK, 1, command="node"),
+    Key("open", ("enter",), "Enter", "workload", "The grid of the workload that has the device, at its group.", frozenset({Place.GPU_NODE}), LOOK, 1, command="workload"),
+    Key("gpus", ("o",), "o", "GPUs", "GPUs and nodes: who has each device, how busy it is, what is wrong with it.", _LISTS - {Place.GPUS}, LOOK, 12, command="gpus"),
     Key("mark", ("space",), "Space", "mark", "Marks the row, or takes the mark away; c copies the names of all marked ones.", frozenset({Place.FLEET}), LOOK),
-    Key("events", ("e",), "e", "events", "Events and time line, newest first: of this workload, on other screens of everything.", _ROWS | {Place.AUTOSCALING, Place.TEXT, Place.SOURCES, Place.LOGS}, LOOK, 7, command="events"),
+    Key("events", ("e",), "e", "events", "Events and time line, newest first: of this workload, on other screens of everything.", _LISTS - {Place.EVENTS}, LOOK, 7, command="events"),
     Key("open", ("enter",), "Enter", "details", "Every event with all that is known of it, or the short account again.", frozenset({Place.EVENTS}), LOOK, 2, command="details"),
     Key("why", ("w",), "w", "why", "Why it does what it does: trouble, driver, operation.", _ROWS, LOOK, 5, command="why"),
     Key("autoscaling", ("a",), "a", "autoscaling", "What drives it, why it holds or moves, and what comes next.", _ROWS, LOOK, 6, command="autoscaling"),

@@ -9,10 +9,12 @@ from contextlib import suppress
 
 from clients.clock import Clock
 from clients.kube.backend import KubeBackend
+from clients.kube.cluster_gpus import GpuOptions
 from clients.kube.config import ClusterConfig
 from clients.kube.plan_parts import Asker
 from tui.audit import AuditLog, Author
 from tui.fleet import Fleet
+from tui.gpus import Gpus
 from tui.learned import LearnedDurations
 from tui.pins import Pins
 from tui.scaling import Policy, Scaling
@@ -26,11 +28,17 @@ class Line:
     """What reads and what writes, for one context. Everything belongs to one event loop."""
 
     def __init__(
-        self, config: ClusterConfig, backend: KubeBackend, scaling: Scaling, learned: LearnedDurations
+        self,
+        config: ClusterConfig,
+        backend: KubeBackend,
+        scaling: Scaling,
+        learned: LearnedDurations,
+        gpus: Gpus,
     ) -> None:
         self.config = config
         self.backend = backend
         self.scaling = scaling
+        self.gpus = gpus
         self._learned = learned
         self._saved = learned.durations.version
 
@@ -54,6 +62,7 @@ class Line:
         learned = LearnedDurations(state)
         with suppress(StateError):  # Without a past there is "no history"; nothing else is lost.
             learned.load()
+        gpu = start.settings.gpu
         backend = await KubeBackend.open(
             config,
             clock=clock,
@@ -63,6 +72,7 @@ class Line:
             prices=dict(start.settings.prices),
             durations=learned.durations,
             asker=Asker(config.context, start.connect.as_user, start.connect.as_groups),
+            gpu=GpuOptions(gpu.prometheus, gpu.token(), gpu.always),
         )
         scaling = Scaling(
             backend,
@@ -81,10 +91,12 @@ class Line:
         )
         for operation in scaling.unfinished():
             fleet.resume(operation)
-        return cls(config, backend, scaling, learned)
+        gpus = Gpus(lambda: backend.gpus, backend.gpus_held, fleet.view, clock)
+        return cls(config, backend, scaling, learned, gpus)
 
     def look(self, fleet: Fleet, seen_at: float) -> None:
-        """Takes in what other consoles and other people have done to audit log and pins."""
+        """Takes in what other consoles and people did to audit log and pins; joins GPUs if asked."""
+        self.gpus.turn()
         self.scaling.look()
         pins, workloads = self.scaling.pins, fleet.view().workloads
         others = {key: workloads[key] for key in pins.refresh() if key in workloads}

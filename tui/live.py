@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from clients.serving.digest import digest
 from clients.serving.events import Event
+from clients.serving.gpu_view import GpuView
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
 from clients.serving.plans import Eta
@@ -44,6 +45,7 @@ class Frame(Struct, frozen=True):
     removed: frozenset[WorkloadKey]
     events: tuple[Event, ...]
     sources_changed: bool
+    gpus_changed: bool
     beat: bool
     """A second has passed: ages and remaining times move."""
     whole: bool = False
@@ -66,12 +68,17 @@ class Live:
         self._lanes: dict[WorkloadKey, deque[LaneSample]] = {}
         self._running: set[WorkloadKey] = set()
         self._second = -1
+        self.gpus = GpuView()
+        """GPUs as they were read last, while a screen shows them."""
         for workload in self.view.workloads.values():
             self._take(workload)
         self._sort_needs()
 
-    def pull(self) -> Frame | None:
-        """What there is to draw since the last call; ``None``: nothing."""
+    def pull(self, gpu_nodes: tuple[str, ...] | None = None) -> Frame | None:
+        """What there is to draw since the last call; ``None``: nothing.
+
+        ``gpu_nodes`` is what the screen on top says of them: with ``None`` nobody reads GPUs.
+        """
         mono = self.door.monotonic()
         delta = self.door.fleet.drain()
         changed = set(self._take_in(delta, mono)) if delta else set()
@@ -85,6 +92,7 @@ class Live:
                 if workload:
                     self._take(workload)
             changed |= self._running
+        gpus_changed = beat and gpu_nodes is not None and self._look(gpu_nodes, changed)
         if delta or beat:
             self._sort_needs()
         if not (delta or changed or beat):
@@ -95,12 +103,13 @@ class Live:
             removed=delta.removed if delta else frozenset(),
             events=delta.events if delta else (),
             sources_changed=bool(delta and delta.sources_changed),
+            gpus_changed=gpus_changed,
             beat=beat,
         )
 
     def whole(self) -> Frame:
         """Everything, for a screen that was not on top until now."""
-        return Frame(self.view, frozenset(self.view.workloads), frozenset(), (), True, True, whole=True)
+        return Frame(self.view, frozenset(self.view.workloads), frozenset(), (), True, True, True, whole=True)
 
     def workload(self, key: WorkloadKey) -> Workload | None:
         """The newest value, ``None`` when it is gone."""
@@ -147,11 +156,13 @@ class Live:
     def row(self, workload: Workload) -> FleetRow:
         """The workload as a row of the fleet."""
         key = workload.key
-        return FleetRow(workload, self.fresh.row(key), self.eta(key), self.stale(key))
+        use = self.gpus.use.workloads.get(key)
+        return FleetRow(workload, self.fresh.row(key), self.eta(key), self.stale(key), use)
 
     def grid(self, workload: Workload) -> GridView:
         """The workload as a grid."""
-        return GridView(workload, self.fresh.parts(workload.key), self.stale(workload.key))
+        key = workload.key
+        return GridView(workload, self.fresh.parts(key), self.stale(key), self.gpus.use.of(key))
 
     def status(self) -> StatusView:
         """The status line."""
@@ -168,6 +179,19 @@ class Live:
             scaling=len(self._running),
             notes=self.notes,
         )
+
+    def _look(self, nodes: tuple[str, ...], changed: set[WorkloadKey]) -> bool:
+        """Takes the newest of GPUs; whether there is anything new. Adds whose devices say something else."""
+        before, self.gpus = self.gpus, self.door.gpus(nodes)
+        if self.gpus.version == before.version:
+            return False
+        old, new = before.use, self.gpus.use
+        changed |= {
+            key
+            for key in old.workloads.keys() | new.workloads.keys()
+            if key in self.view.workloads and old.workloads.get(key) != new.workloads.get(key)
+        }
+        return True
 
     def _take_in(self, delta: FleetDelta, mono: float) -> set[WorkloadKey]:
         stale_before = {source.cluster for source in self.view.sources if source.state in _CUT_OFF}

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from clients.gpu.prometheus import PrometheusPlace, read_place
 from clients.kube.kthena_order import RULES
 from clients.serving.plain import plain
 from clients.serving.plans import Money
@@ -25,6 +26,7 @@ __all__ = [
     "ContextMode",
     "ContextRule",
     "Glyphs",
+    "GpuSettings",
     "KthenaSettings",
     "Settings",
     "SettingsError",
@@ -82,6 +84,21 @@ class KthenaSettings(Struct, frozen=True):
     """(glob over ``namespace/name``, version); the first that matches wins over ``order``."""
 
 
+class GpuSettings(Struct, frozen=True):
+    """``[gpu]``: how GPUs are read."""
+
+    prometheus: PrometheusPlace | None = None
+    token_file: Path | None = None
+    always: bool = False
+
+    def token(self) -> str | None:
+        """What is in the token file now; ``None`` without one, or if it can no longer be read."""
+        try:
+            return None if self.token_file is None else self.token_file.read_text("utf-8").strip() or None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+
 class Settings(Struct, frozen=True):
     """All settings, with their defaults."""
 
@@ -97,6 +114,7 @@ class Settings(Struct, frozen=True):
     """Which Deployments and StatefulSets are workloads: those that serve, as far as can be told, or all."""
     prices: tuple[tuple[str, Money], ...] = ()
     """(GPU model as the nodes' label names it, price per GPU and hour)."""
+    gpu: GpuSettings = GpuSettings()
 
     def mode(self, context: str | None) -> ContextMode:
         """What may be done in the context: the strictest of all rules that match its name."""
@@ -127,6 +145,12 @@ class _WorkloadsTable(Struct, forbid_unknown_fields=True):
     show: Shown = "serving"
 
 
+class _GpuTable(Struct, forbid_unknown_fields=True):
+    prometheus: str | None = None
+    token_file: str | None = None
+    always: bool = False
+
+
 class _File(Struct, forbid_unknown_fields=True):
     """The file as it is written."""
 
@@ -139,6 +163,7 @@ class _File(Struct, forbid_unknown_fields=True):
     kthena: _KthenaTable = msgspec.field(default_factory=_KthenaTable)
     workloads: _WorkloadsTable = msgspec.field(default_factory=_WorkloadsTable)
     prices: dict[str, str] = {}
+    gpu: _GpuTable = msgspec.field(default_factory=_GpuTable)
 
 
 def default_path(environ: Mapping[str, str], *, demo: bool = False) -> Path:
@@ -215,6 +240,16 @@ def _settings(file: _File, path: Path, lines: dict[tuple[str, ...], int]) -> Set
             wrong(("prices", model), f'expected "AMOUNT CURRENCY" such as "2.50 EUR", got "{text}"')
         else:
             prices.append((model, price))
+    place: PrometheusPlace | None = None
+    if file.gpu.prometheus is not None:
+        try:
+            place = read_place(file.gpu.prometheus)
+        except ValueError as error:
+            wrong(("gpu", "prometheus"), str(error))
+    token_file = None if file.gpu.token_file is None else Path(file.gpu.token_file).expanduser()
+    gpu = GpuSettings(place, token_file, file.gpu.always)
+    if token_file is not None and gpu.token() is None:
+        wrong(("gpu", "token_file"), "cannot be read, or is empty")
     if problems:
         raise SettingsError(path, tuple(problems))
     assert timeout is not None
@@ -227,6 +262,7 @@ def _settings(file: _File, path: Path, lines: dict[tuple[str, ...], int]) -> Set
         kthena=KthenaSettings(file.kthena.order, tuple(file.kthena.orders.items())),
         show=file.workloads.show,
         prices=tuple(prices),
+        gpu=gpu,
     )
 
 

@@ -13,6 +13,7 @@ from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Phase, TroubleKind
 from clients.serving.workload import Group, Workload
 from widgets.cells import fit, fraction, number, shown, width
+from widgets.gpu_cells import mark_style, use_text
 from widgets.lines import Line, Piece
 from widgets.records import FleetRow
 from widgets.theme import Look
@@ -30,6 +31,7 @@ class Column(StrEnum):
     GROUPS = "GROUPS"
     ROLES = "ROLES"
     GPU = "GPU"
+    BUSY = "GPU%"
     DRIVER = "DRIVER"
     DOING = "DOING"
 
@@ -49,11 +51,12 @@ _LEAST = {
     Column.GROUPS: 10,
     Column.ROLES: 26,
     Column.GPU: 4,
+    Column.BUSY: 4,
     Column.DRIVER: 12,
     Column.DOING: 30,
 }
 """What a column is given, if its contents ask for so much, before the next one goes."""
-_DROP = (Column.KIND, Column.ROLES, Column.DRIVER, Column.GPU, Column.GROUPS)
+_DROP = (Column.KIND, Column.BUSY, Column.ROLES, Column.DRIVER, Column.GPU, Column.GROUPS)
 """Which column goes first where there is no room."""
 _DRIVER_SHORT = 26
 """Cells that the short form of what drives is given before anything else grows: a schedule beside an HPA."""
@@ -86,10 +89,12 @@ class Layout:
         namespaces = len({row.workload.key.namespace for row in rows}) > 1
         wants = self._wants(rows, namespaces)
         widths = {column: min(least, wants[column][0]) for column, least in _LEAST.items()}
+        if all(row.use is None for row in rows):
+            del widths[Column.BUSY]
         for column in _DROP:
             if _total(widths) <= cells:
                 break
-            del widths[column]
+            widths.pop(column, None)
         if _total(widths) > cells:
             widths[Column.NAME] = max(8, widths[Column.NAME] + cells - _total(widths))
             widths[Column.DOING] = max(0, widths[Column.DOING] + min(0, cells - _total(widths)))
@@ -129,6 +134,7 @@ class Layout:
             Column.GROUPS: (widest.groups, widest.groups),
             Column.ROLES: (widest.roles, widest.roles),
             Column.GPU: (4, 4),
+            Column.BUSY: (4, 4),
             Column.DRIVER: (widest.driver_short, widest.driver),
         }
         headed = {
@@ -184,7 +190,10 @@ def _total(widths: dict[Column, int]) -> int:
 
 def heading(columns: Columns, look: Look) -> Line:
     """The names of the columns."""
-    names = [fit(column.value, cells, right=column is Column.GPU) for column, cells in columns.widths]
+    names = [
+        fit(column.value, cells, right=column in (Column.GPU, Column.BUSY))
+        for column, cells in columns.widths
+    ]
     return (("  " + " ".join(names), look.styles.dim),)
 
 
@@ -220,6 +229,8 @@ def cell(column: Column, cells: int, row: FleetRow, columns: Columns, eta: str, 
             return ((fit(text, cells, ellipsis=cut), styles.normal),)
         case Column.GPU:
             return ((fit(number(workload.gpus, cells), cells, right=True, ellipsis=cut), styles.normal),)
+        case Column.BUSY:
+            return _busy(row, cells, look)
         case Column.DRIVER:
             text = driver_words(workload.drivers)
             if width(text) > cells:
@@ -231,6 +242,15 @@ def cell(column: Column, cells: int, row: FleetRow, columns: Columns, eta: str, 
             style = styles.normal if trouble is None else look.trouble_style(trouble.kind)
             sign = "" if trouble is None else look.glyphs.trouble(trouble.kind).strip() + " "
             return ((fit(sign + doing(workload, eta), cells, ellipsis=cut), style),)
+
+
+def _busy(row: FleetRow, cells: int, look: Look) -> Line:
+    """The letter of the worst mark, and how busy its devices are; blank where it has none."""
+    if row.use is None:
+        return ((" " * cells, look.styles.normal),)
+    busy, _, mark = use_text(row.use, look)
+    letter, style = mark_style(mark, look)
+    return ((letter + fit(busy, cells - 1, right=True), style),)
 
 
 def _groups(workload: Workload, cells: int, look: Look) -> Line:

@@ -157,6 +157,7 @@ class FleetTable(LineWidget):
                     is_fresh(row.changed_at, mono),
                     row.stale,
                     remaining(row.eta),
+                    row.use,
                     key == self._cursor,
                     key in self._picked,
                     columns,

@@ -1,4 +1,7 @@
-"""The grid with its groups side by side: a head of three lines, then a line per role replica."""
+"""The grid with its groups side by side: a head, then a line per role replica.
+
+The head has mark, phase and GPUs of each group; where GPUs are measured also how busy and how full they are.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,28 @@ from collections.abc import Collection
 from rich.segment import Segment
 from textual.strip import Strip
 
+from clients.serving.gpu_use import GpuUse
+from clients.serving.gpus import GpuMark
+from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Mark
 from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.cells import fit, shown, width
+from widgets.gpu_cells import mark_style, use_text
 from widgets.grid_cells import GridCells, phase_text
 from widgets.lines import Piece, strip
+from widgets.records import GridView
 from widgets.theme import Look, under_cursor
 from widgets.words import group_label
 
-__all__ = ["HEAD", "GridColumns", "RowId", "fits", "replica_rows"]
+__all__ = ["GridColumns", "RowId", "fits", "replica_rows"]
 
+Figures = tuple[str, str, GpuMark | None]
+"""Busy and memory in per cent, and the worst mark."""
 RowId = tuple[str, str]
 """(role, role replica's id)."""
 
-HEAD = 3
-"""Lines above the first role replica."""
+_HEAD = ("", "phase", "GPU")
+_MEASURED = ("busy %", "mem %")
 
 _NARROWEST, _WIDEST = 4, 19
 
@@ -73,13 +83,14 @@ class GridColumns:
 
     def __init__(
         self,
-        workload: Workload,
+        view: GridView,
         rows: list[RowId],
         lines: list[tuple[RoleReplica | None, ...]],
         cells: int,
         look: Look,
         kept: GridCells | None,
     ) -> None:
+        workload = view.workload
         self.workload = workload
         self.rows = rows
         self.lines = lines
@@ -93,18 +104,41 @@ class GridColumns:
             (group.name, group.mark, group.phase, group.trouble, group.progress, group.gpus, group.outdated)
             for group in workload.groups
         )
+        key, use = workload.key, view.use
+        self._uses: tuple[Figures | None, ...] = ()
+        self._notes: list[tuple[Piece | None, ...]] = []
+        if use.groups:
+            found = (use.groups.get((key, group.name)) for group in workload.groups)
+            self._uses = tuple(None if one is None else use_text(one, look) for one in found)
+            self._notes = [
+                tuple(self._note(use, key, group.name, row) for group in workload.groups) for row in rows
+            ]
+        self.head = len(_HEAD) + (len(_MEASURED) if self._uses else 0)
+        """Lines above the first role replica."""
+
+    def _note(self, use: GpuUse, key: WorkloadKey, group: str, row: RowId) -> Piece | None:
+        found = use.replicas.get((key, group, *row))
+        if found is None:
+            return None
+        busy, _, mark = use_text(found, self.look)
+        letter, style = mark_style(mark, self.look)
+        return (f"{letter.strip()}{busy}", style)
 
     def key(self, row: int, fresh: Collection[str], cursor: tuple[int, int] | None) -> object:
         """What line ``row`` (the head's included) depends on; ``cursor`` is (group, line below the head)."""
         column = None if cursor is None else cursor[0]
-        if row < HEAD:
+        if len(_HEAD) <= row < self.head:
+            return (self._uses, self.cells, self.label)
+        if row < self.head:
             lit = tuple(group.name in fresh for group in self.workload.groups) if fresh else ()
             return (self._heads, lit, self.cells, self.label, cursor if row == 0 else None)
-        on = column if cursor is not None and cursor[1] == row - HEAD else None
+        index = row - self.head
+        on = column if cursor is not None and cursor[1] == index else None
         return (
-            self.rows[row - HEAD],
-            self.lines[row - HEAD],
-            self._fresh(row - HEAD, fresh),
+            self.rows[index],
+            self.lines[index],
+            self._notes[index] if self._notes else None,
+            self._fresh(index, fresh),
             self.cells,
             self.label,
             on,
@@ -112,13 +146,15 @@ class GridColumns:
 
     def draw(self, row: int, cells: int, fresh: Collection[str], cursor: tuple[int, int] | None) -> Strip:
         """One line."""
-        if row < HEAD:
+        if row < self.head:
             return self._head(row, cells, fresh, cursor)
-        index = row - HEAD
+        index = row - self.head
         styles, size = self.look.styles, self.cells.cells
         on = cursor[0] if cursor is not None and cursor[1] == index else -1
         label = fit(shown(self.rows[index][1], 80), self.label - 1, ellipsis=self.look.glyphs.ellipsis) + " "
         pieces = self.cells.line(self.rows[index], self.lines[index], self._fresh(index, fresh))
+        if self._notes:
+            pieces = list(map(self._noted, pieces, self._notes[index]))
         if on >= 0:
             text, style = pieces[on]
             here = (fit(text.rstrip(), size - 1), under_cursor(style, styles.cursor))
@@ -138,6 +174,15 @@ class GridColumns:
             segments.append(Segment(" " * room, styles.normal))
         return Strip(segments, cells)
 
+    def _noted(self, piece: Piece, note: Piece | None) -> Piece:
+        """The cell with what its devices do, where its own words leave room; a mark gives it its style."""
+        text, style = piece
+        said = text.rstrip()
+        if note is None or not said or width(said) + width(note[0]) + 2 > self.cells.cells:
+            return piece
+        quiet = style == self.look.styles.normal
+        return fit(f"{said} {note[0]}", self.cells.cells), note[1] if quiet else style
+
     def _fresh(self, index: int, fresh: Collection[str]) -> tuple[int, ...]:
         if not fresh:
             return ()
@@ -147,10 +192,13 @@ class GridColumns:
 
     def _head(self, row: int, cells: int, fresh: Collection[str], cursor: tuple[int, int] | None) -> Strip:
         styles = self.look.styles
-        names = ("", "phase", "GPU")
+        names = (*_HEAD, *_MEASURED)
         pieces: list[Piece] = [(fit(names[row], self.label - 1) + " ", styles.dim)]
         for column, group in enumerate(self.workload.groups):
-            text, style = (self._mark, self._phase, self._gpus)[row](group)
+            if row < len(_HEAD):
+                text, style = (self._mark, self._phase, self._gpus)[row](group)
+            else:
+                text, style = self._measured(column, row - len(_HEAD))
             if row == 1 and group.name in fresh:
                 style += styles.strong
             text = fit(text, self.cells.cells - 1, ellipsis=self.look.glyphs.ellipsis)
@@ -173,6 +221,16 @@ class GridColumns:
     def _phase(self, group: Group) -> Piece:
         _, style = self.look.state(group.phase, None if group.trouble is None else group.trouble.kind)
         return phase_text(group, self.cells.cells - 1, self.look), style
+
+    def _measured(self, column: int, line: int) -> Piece:
+        """How busy its devices are, with the letter of their worst mark; how full they are."""
+        figures = self._uses[column]
+        if figures is None:
+            return self.look.glyphs.unknown, self.look.styles.dim
+        letter, style = mark_style(figures[2], self.look)
+        if line:
+            return figures[1], style if figures[2] is GpuMark.MEMORY else self.look.styles.normal
+        return f"{figures[0]}{letter.strip()}", style
 
     def _gpus(self, group: Group) -> Piece:
         old = " old" if group.outdated and self.cells.cells >= 9 else ""

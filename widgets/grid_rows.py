@@ -6,7 +6,7 @@ in sight among hundreds.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 from textual.strip import Strip
@@ -15,8 +15,10 @@ from clients.serving.phase import Mark, Phase
 from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.cells import fit, shown, width
 from widgets.glyphs import GlyphSet
+from widgets.gpu_cells import mark_style, use_text
 from widgets.grid_cells import phase_text
 from widgets.lines import Piece, strip
+from widgets.records import GridView
 from widgets.theme import Look, under_cursor
 from widgets.words import group_label, initials
 
@@ -27,7 +29,7 @@ HEAD = 1
 
 _STEADY = frozenset((Phase.RUNNING, Phase.QUEUED, Phase.ABSENT))
 _FOLD_FROM = 3
-_LABEL, _PHASE, _GPUS = 12, 18, 8
+_LABEL, _PHASE, _GPUS, _MEASURED = 12, 18, 8, 16
 
 
 class Entry(Struct, frozen=True):
@@ -44,10 +46,12 @@ class Entry(Struct, frozen=True):
 class GridRows:
     """The drawing of one workload value."""
 
-    def __init__(self, workload: Workload, look: Look, *, unfolded: bool) -> None:
-        self.workload = workload
+    def __init__(self, view: GridView, look: Look, *, unfolded: bool) -> None:
+        workload = self.workload = view.workload
+        self._use = view.use
         self.look = look
-        self.entries = _entries(workload.groups, unfolded)
+        worst = {group: use_text(use, look)[2] for (_, group), use in view.use.groups.items()}
+        self.entries = _entries(workload.groups, worst, unfolded)
         self.letters = initials([spec.name for spec in workload.role_specs] or _role_names(workload))
 
     def index_of(self, group: str) -> int | None:
@@ -71,7 +75,8 @@ class GridRows:
         index = row - HEAD
         entry = self.entries[index]
         on = cursor[1] if cursor is not None and cursor[0] == index else None
-        return (entry, self._fresh(entry, fresh), cursor is not None and cursor[0] == index, on)
+        here = cursor is not None and cursor[0] == index
+        return (entry, self._measured(entry), self._fresh(entry, fresh), here, on)
 
     def draw(
         self, row: int, cells: int, fresh: Collection[str], cursor: tuple[int, RoleReplica | None] | None
@@ -119,6 +124,7 @@ class GridRows:
             (fit(group_label(group), _LABEL, ellipsis=cut) + " ", styles.normal),
             (fit(phase_text(group, _PHASE, look), _PHASE, ellipsis=cut) + " ", style),
             (fit(f"{group.gpus} GPU", _GPUS, ellipsis=cut) + " ", styles.dim),
+            *self._measured(Entry((group,))),
         ]
         room = max(12, cells // 2 - 10)
         for role in group.roles:
@@ -151,6 +157,23 @@ class GridRows:
             pieces.append((shown(trouble.message or trouble.reason), look.trouble_style(trouble.kind)))
         return pieces
 
+    def _measured(self, entry: Entry) -> tuple[Piece, ...]:
+        """``z 0% mem 93%``: mark, how busy and how full; of a range the least and the most busy group."""
+        if not self._use.groups:
+            return ()
+        found = (self._use.groups.get((self.workload.key, group.name)) for group in entry.groups)
+        uses = [use for use in found if use is not None]
+        styles, unknown = self.look.styles, self.look.glyphs.unknown
+        if not uses:
+            return ((fit("", _MEASURED), styles.dim),)
+        _, memory, mark = use_text(uses[0], self.look)
+        letter, style = mark_style(mark, self.look)
+        busy = [use.busy.percent for use in uses if use.busy is not None]
+        low, high = (f"{min(busy):.0f}", f"{max(busy):.0f}") if busy else (unknown, unknown)
+        span = low if low == high else f"{low}-{high}"
+        full = f" mem {memory}%" if len(uses) == 1 else ""
+        return ((fit(f"{letter} {span}%{full}", _MEASURED), style),)
+
     def _range(self, entry: Entry) -> list[Piece]:
         look, styles = self.look, self.look.styles
         first, last = entry.groups[0], entry.groups[-1]
@@ -166,17 +189,19 @@ class GridRows:
             ),
             (fit(f"{sign} {first.phase}", _PHASE) + " ", style),
             (fit(f"{gpus} GPU", _GPUS) + " ", styles.dim),
+            *self._measured(entry),
             (f"{len(entry.groups)} groups", styles.dim),
         ]
 
 
-def _entries(groups: tuple[Group, ...], unfolded: bool) -> list[Entry]:
+def _entries(groups: tuple[Group, ...], worst: Mapping[str, object], unfolded: bool) -> list[Entry]:
     if unfolded:
         return [Entry((group,)) for group in groups]
     out: list[Entry] = []
     run: list[Group] = []
     for group in groups:
-        if run and not (_steady(group) and _alike(run[-1], group)):
+        same = bool(run) and worst.get(run[-1].name) == worst.get(group.name)
+        if run and not (same and _steady(group) and _alike(run[-1], group)):
             out.extend(_close(run))
             run = []
         if _steady(group):

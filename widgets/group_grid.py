@@ -86,7 +86,7 @@ class GroupGrid(LineWidget):
             if view
             else frozenset()
         )
-        if view is None or old is None or view.workload is not old.workload:
+        if view is None or old is None or view.workload is not old.workload or view.use != old.use:
             self._lay_out()
             self._follow()
         self.update_rows()
@@ -184,7 +184,7 @@ class GroupGrid(LineWidget):
             column = (event.x - self._across.label) // self._across.cells.cells
             if not 0 <= column < len(self._groups):
                 return
-            line = row - grid_columns.HEAD
+            line = row - self._across.head
             self._row = self._rows[line] if 0 <= line < len(self._rows) else None
             self._column, self._group = column, self._groups[column].name
         elif self._down is not None and 0 <= row - grid_rows.HEAD < len(self._down.entries):
@@ -215,7 +215,7 @@ class GroupGrid(LineWidget):
         stale = self._view is not None and self._view.stale
         if self._across is not None:
             across, cursor = self._across, self._cursor_across()
-            count = grid_columns.HEAD + len(self._rows)
+            count = across.head + len(self._rows)
             return [(stale, across.key(row, self._fresh, cursor)) for row in range(count)]
         if self._down is not None:
             down, place = self._down, self._cursor_down()
@@ -254,11 +254,11 @@ class GroupGrid(LineWidget):
         workload = self._view.workload
         self._rows, lines = grid_columns.replica_rows(workload)
         if grid_columns.fits(workload, self._rows, self.size.width, self.look):
-            self.pinned = grid_columns.HEAD
-            self._across = GridColumns(workload, self._rows, lines, self.size.width, self.look, kept)
+            self._across = GridColumns(self._view, self._rows, lines, self.size.width, self.look, kept)
+            self.pinned = self._across.head
         else:
             self.pinned = grid_rows.HEAD
-            self._down = GridRows(workload, self.look, unfolded=self._unfolded)
+            self._down = GridRows(self._view, self.look, unfolded=self._unfolded)
 
     # Cursor
 
@@ -320,7 +320,7 @@ class GroupGrid(LineWidget):
         if self._across is not None:
             cursor = self._cursor_across()
             if cursor is not None:
-                self.reveal(grid_columns.HEAD + max(0, cursor[1]))
+                self.reveal(self._across.head + max(0, cursor[1]))
         else:
             place = self._cursor_down()
             if place is not None:

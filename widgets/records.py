@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from clients.serving.backend import GpuTotals
 from clients.serving.events import Event
+from clients.serving.gpu_use import GpuUse, Use
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
 from clients.serving.plans import Eta, ScalePlan
@@ -53,6 +54,8 @@ class FleetRow(Struct, frozen=True):
     """What its running operation still takes."""
     stale: bool = False
     """Its source is cut off: drawn dim."""
+    use: Use | None = None
+    """What its devices do, where that is read."""
 
 
 class FleetView(Struct, frozen=True):
@@ -76,6 +79,8 @@ class GridView(Struct, frozen=True):
     changed: Mapping[str, float] = field(default_factory=dict)
     """When ``group`` or ``group/role-id`` last changed its phase."""
     stale: bool = False
+    use: GpuUse = GpuUse()
+    """What the devices of its groups and role replicas do, where that is read."""
 
 
 class StripView(Struct, frozen=True):

@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 
 from clients.clock import Clock, ClusterClock
+from clients.gpu.watch import GpuWatch
 from clients.kube import decode, kthena, logs, workloads
 from clients.kube.access import Access
 from clients.kube.autoscalers import Autoscalers
 from clients.kube.autoscaling import autoscaling
+from clients.kube.cluster_gpus import ClusterGpus, GpuOptions
 from clients.kube.config import ClusterConfig
 from clients.kube.cronhpa import read_zone
 from clients.kube.discovery import kthena_schema
@@ -72,6 +74,7 @@ class KubeBackend:
         asker: Asker,
         timing: Timing | None,
         all_workloads: bool,
+        gpu: GpuOptions,
     ) -> None:
         self._session = session
         self._clock = clock
@@ -95,6 +98,7 @@ class KubeBackend:
         self._shows = partial(workloads.shows, everything=all_workloads)
         self._world = World(session.cluster, order=self.version_of, shown=self._shows)
         self._scalers = Autoscalers(session, self._world)
+        self._gpus = ClusterGpus(session, clock, gpu, lambda: self._world.ledger.gpu_nodes())
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._intakes: dict[str, Intake[Any]] = {}
         self._pulse: Pulse | None = None
@@ -113,6 +117,7 @@ class KubeBackend:
         asker: Asker | None = None,
         timing: Timing | None = None,
         all_workloads: bool = False,
+        gpu: GpuOptions = GpuOptions(),  # noqa: B008 -- frozen
     ) -> KubeBackend:
         """Prepares the connection; the server is asked nothing yet, so it succeeds while that is down.
 
@@ -132,6 +137,7 @@ class KubeBackend:
             asker=asker or Asker(context=config.context),
             timing=timing,
             all_workloads=all_workloads,
+            gpu=gpu,
         )
 
     # -- what it is
@@ -165,6 +171,15 @@ class KubeBackend:
     def chains(self) -> Chains:
         """How everything that was read leads to a workload: for names that are no workload's own."""
         return self._world.chains()
+
+    @property
+    def gpus(self) -> GpuWatch:
+        """The reader of this cluster's GPUs; it reads while somebody looks."""
+        return self._gpus.watch
+
+    def gpus_held(self) -> Mapping[str, int] | None:
+        """GPUs that the pods of each node hold, where all pods may be seen."""
+        return self._world.ledger.held()
 
     def version_of(self, namespace: str, name: str) -> str | None:
         """The version whose order rule holds: the user's word, else what the server's schema tells."""
@@ -205,6 +220,7 @@ class KubeBackend:
         self._world = World(self._session.cluster, order=self.version_of, shown=self._shows)
         self._scalers = Autoscalers(self._session, self._world)
         tasks.append(asyncio.create_task(self._scalers.looks.run(), name="looks"))
+        tasks.append(asyncio.create_task(self._gpus.renew().run(), name="gpus"))
         tasks.append(asyncio.create_task(self._tell_zone(), name="zone"))
         gate = asyncio.Semaphore(_LISTS_AT_ONCE)
         for stream in streams(self._world, self._scalers):
@@ -406,4 +422,5 @@ class KubeBackend:
 
     async def close(self) -> None:
         """Ends connections."""
+        await self._gpus.close()
         await self._session.close()

@@ -99,6 +99,15 @@ class GpuLedger:
                 idle += self._free(row)
         return GpuTotals(self._total, self._allocated, free, idle)
 
+    def held(self) -> dict[str, int] | None:
+        """GPUs that the pods of each node hold; ``None`` without the right to see all pods."""
+        return dict(self._used) if self.pods_seen else None
+
+    def gpu_nodes(self) -> tuple[str, ...]:
+        """Nodes that have GPUs; those that are ready come first."""
+        rows = sorted(self._nodes.values(), key=lambda row: (not row.ready, row.name))
+        return tuple(row.name for row in rows if row.gpus > 0)
+
     def models(self, needs: Iterable[PodNeed]) -> frozenset[str]:
         """GPU models on the nodes that these pods may use, by the labels of the vendors' discovery."""
         asked = [need for need in needs if need.gpus > 0]

@@ -78,6 +78,14 @@ class GpuUse(Struct, frozen=True):
     replicas: Mapping[tuple[WorkloadKey, str, str, str], Use] = {}
     """By workload, group, role and role replica."""
 
+    def of(self, workload: WorkloadKey) -> GpuUse:
+        """One workload's part of it, without the devices."""
+        return GpuUse(
+            workloads={key: use for key, use in self.workloads.items() if key == workload},
+            groups={key: use for key, use in self.groups.items() if key[0] == workload},
+            replicas={key: use for key, use in self.replicas.items() if key[0] == workload},
+        )
+
 
 _ORDER = tuple(GpuMark)
 

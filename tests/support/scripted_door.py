@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from clients.gpu.history import Point
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import GpuTotals, Result, Ticket
 from clients.serving.changes import Bounds, BoundsChange, Change, ReplicasChange
 from clients.serving.confirm import confirmation
 from clients.serving.events import Event
+from clients.serving.gpu_view import GpuView
+from clients.serving.gpus import DeviceKey
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.operation import Count, Operation
@@ -103,6 +106,9 @@ class ScriptedDoor:
         self.ticket_message = ""
         self.undoable: dict[WorkloadKey, Change] = {}
         self.pins: dict[WorkloadKey, Pin] = {}
+        self.devices = GpuView()
+        self.looked_at: list[tuple[str, ...]] = []
+        self.histories: dict[DeviceKey, Sequence[Point]] = {}
         self.objects: dict[ObjectRef, Mapping[str, Any]] = {}
         self.rights: dict[str, Right] = {}
         self.etas: dict[WorkloadKey, EtaView] = {}
@@ -201,6 +207,13 @@ class ScriptedDoor:
         if self.error:
             raise DataError(self.error)
         return self.driven.get(key)
+
+    def gpus(self, nodes: tuple[str, ...]) -> GpuView:
+        self.looked_at.append(nodes)
+        return self.devices
+
+    async def gpu_history(self, keys: Sequence[DeviceKey]) -> Mapping[DeviceKey, Sequence[Point]]:
+        return {key: self.histories.get(key, ()) for key in keys}
 
     async def driver_yaml(self, ref: ObjectRef) -> str:
         return f"kind: {ref.kind}\nmetadata:\n  name: {ref.name}\n"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.gpu.prometheus import PrometheusPlace
 from clients.serving.plans import Money
 from tui.settings import ContextMode, Settings, SettingsError, default_path, load, parse
 
@@ -33,6 +34,10 @@ show = "all"
 
 [prices]
 "NVIDIA-H100-80GB-HBM3" = "2.50 EUR"
+
+[gpu]
+prometheus = "monitoring/prometheus:9090"
+always = true
 """
 
 
@@ -50,8 +55,26 @@ def test_every_section_is_read() -> None:
     assert settings.operation_timeout == 2700.0
     assert settings.prices == (("NVIDIA-H100-80GB-HBM3", Money("2.50", "EUR")),)
     assert settings.show == "all"
+    assert settings.gpu.prometheus == PrometheusPlace(namespace="monitoring", service="prometheus:9090")
+    assert settings.gpu.always
     assert settings.kthena_order("llm", "qwen-chat") == "head"
     assert settings.kthena_order("other", "qwen-chat") == "v1.0"
+
+
+def test_the_token_of_node_agents_is_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    text = f'[gpu]\ntoken_file = "{file}"\n'
+    assert problems(text) == ["config.toml:2: gpu.token_file: cannot be read, or is empty"]
+    file.write_text("s3cret\n")
+    settings = parse(text, FILE)
+    assert settings.gpu.token() == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+def test_a_prometheus_is_a_url_or_a_service() -> None:
+    assert problems('[gpu]\nprometheus = "prometheus"\n') == [
+        'config.toml:2: gpu.prometheus: expected a URL or "namespace/service:port"'
+    ]
 
 
 def test_an_empty_file_is_all_defaults() -> None:

@@ -82,6 +82,10 @@ class ConsoleScreen(Screen[None]):
 
     # Data
 
+    def gpu_nodes(self) -> tuple[str, ...] | None:
+        """Nodes whose GPUs are looked at closely; empty: all alike. ``None``: no GPUs are shown here."""
+        return None
+
     def take(self, frame: Frame) -> None:
         """Draws a frame: the lines that every screen has, then the body."""
         live = self.session.live

@@ -21,6 +21,7 @@ _APP = frozenset(
         "quit",
         "sources",
         "events",
+        "gpus",
     }
 )
 """Actions of the application; all others are the screen's own."""

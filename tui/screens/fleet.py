@@ -69,6 +69,10 @@ class FleetScreen(ActingScreen):
         if frame.changed or frame.removed or frame.sources_changed or frame.whole:
             self._show()
 
+    def gpu_nodes(self) -> tuple[str, ...]:
+        """GPUs are read while it is on top, for their column."""
+        return ()
+
     def _show(self) -> None:
         door = self.session.door
         shown = tuple(

@@ -9,10 +9,11 @@ from textual.events import Resize
 from textual.widget import Widget
 
 from clients.serving.events import Event
+from clients.serving.gpu_use import Use
 from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Trouble
 from clients.serving.plain import plain
-from clients.serving.workload import Workload
+from clients.serving.workload import Group, Workload
 from tui.keys import Place
 from tui.live import Frame
 from tui.needs import Need, arrival
@@ -23,7 +24,8 @@ from tui.session import Session
 from tui.summary import summary
 from widgets.cells import shown
 from widgets.cursor_words import CursorWords
-from widgets.group_grid import GroupGrid
+from widgets.gpu_cells import use_words
+from widgets.group_grid import GroupGrid, Selection
 from widgets.operation_strip import OperationStrip
 from widgets.records import StripView, TimeView
 from widgets.timeline import LANES, TimeLine
@@ -46,10 +48,13 @@ class WorkloadScreen(ActingScreen):
     WorkloadScreen TimeLine { height: 5; }
     """
 
-    def __init__(self, session: Session, key: WorkloadKey, need: Need | None = None) -> None:
+    def __init__(
+        self, session: Session, key: WorkloadKey, need: Need | None = None, *, at: Selection | None = None
+    ) -> None:
         super().__init__(session)
         self.key = key
         self._need = need
+        self._begin = at
         self._last: Workload | None = None
         self._events: tuple[Event, ...] = ()
         self._copied = (-_AGAIN, -1)
@@ -90,6 +95,13 @@ class WorkloadScreen(ActingScreen):
         if self._need is not None and self._last is not None:
             need, self._need = self._need, None
             self._point(need)
+        if self._begin is not None and self._last is not None:
+            begin, self._begin = self._begin, None
+            self.grid.select(begin.group, begin.replica)
+
+    def gpu_nodes(self) -> tuple[str, ...]:
+        """GPUs are read while it is on top."""
+        return ()
 
     def _show_time(self) -> None:
         line = self.query_one(TimeLine)
@@ -116,17 +128,22 @@ class WorkloadScreen(ActingScreen):
 
     def _cell(self) -> tuple[str, str, Trouble | None]:
         """Name, sentence and trouble of what the cursor is on."""
-        selection = self.grid.selection
+        selection, gpus = self.grid.selection, self.session.live.gpus.use
         for group in self._last.groups if self._last is not None and selection is not None else ():
             if selection is None or group.name != selection.group:
                 continue
             for role in group.roles:
                 for replica in role.replicas:
                     if (role.name, replica.id) == (selection.role, selection.replica):
-                        name = f"{group_label(group)} {shown(replica.id, 80)}"
-                        return name, replica_words(replica), replica.trouble
-            return group_label(group), group_words(group), group.trouble
+                        name = f"{_full(group)} {shown(replica.id, 80)}"
+                        use = gpus.replicas.get((self.key, group.name, role.name, replica.id))
+                        return name, replica_words(replica) + self._used(use), replica.trouble
+            use = gpus.groups.get((self.key, group.name))
+            return _full(group), group_words(group) + self._used(use), group.trouble
         return "", "", None
+
+    def _used(self, use: Use | None) -> str:
+        return "" if use is None else f"; {use_words(use, self.session.door.monotonic())}"
 
     def on_resize(self, event: Resize) -> None:
         """The time line takes what a screen can spare: four lines at 80x24, a graph from 36 lines on."""
@@ -227,3 +244,8 @@ class WorkloadScreen(ActingScreen):
         if workload is not None and workload.endpoint:
             things.append(("the endpoint", plain(workload.endpoint, 1000)))
         return things
+
+
+def _full(group: Group) -> str:
+    """In a sentence there is room for the whole name of a group without an ordinal."""
+    return shown(group.name, 100) if group.ordinal is None else group_label(group)

@@ -17,6 +17,8 @@ from tui.screens.autoscaling import AutoscalingScreen
 from tui.screens.bindings import action_of, bindings
 from tui.screens.events import EventsScreen
 from tui.screens.fleet import FleetScreen
+from tui.screens.gpu_node import GpuNodeScreen
+from tui.screens.gpus import GpusScreen
 from tui.screens.help import help_text
 from tui.screens.logs import LogsScreen
 from tui.screens.sources import SourcesScreen
@@ -31,6 +33,8 @@ SCREENS = {
     Place.TEXT: TextScreen,
     Place.SOURCES: SourcesScreen,
     Place.AUTOSCALING: AutoscalingScreen,
+    Place.GPUS: GpusScreen,
+    Place.GPU_NODE: GpuNodeScreen,
     Place.SCALE: ScaleDialog,
     Place.FORM: FormDialog,
     Place.CHOICE: ChoiceDialog,
@@ -55,7 +59,7 @@ def test_a_key_means_the_same_everywhere() -> None:
 def test_terminal_prefixes_and_keys_of_things_not_built_are_not_bound() -> None:
     names = {name for key in KEYS for name in key.keys}
     assert not names & {"ctrl+a", "ctrl+b", "ctrl+s", "ctrl+q", "ctrl+d"}
-    assert not names & {"t", "X", "o", "x"}
+    assert not names & {"t", "X", "x"}
     assert not any(name.startswith(("f1", "f2", "shift+")) for name in names)
 
 
