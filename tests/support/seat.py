@@ -28,6 +28,11 @@ PATIENCE = 60.0
 """Seconds that a condition is waited for: generous, since a machine may be busy."""
 
 
+_NOT_YET = "press it again"
+"""What a dialog says where what was to be seen has just changed."""
+_LOOKS = 10
+
+
 class Seat:
     """A person at the console."""
 
@@ -46,14 +51,19 @@ class Seat:
             raise AssertionError(f"{words} not in:\n{self.text}") from None
 
     async def confirm(self, *typed: str) -> None:
-        """Waits until the dialog's plan was on the screen for long enough, types, and presses Enter."""
-        dialog = self.app.screen
-        assert isinstance(dialog, ScaleDialog)
-        await until(lambda: dialog._current and dialog.settled.ready, PATIENCE)
-        await self.pilot.press(*typed)
-        await self.pilot.pause(0.4)
-        await self.pilot.press("enter")
-        await self.comes_to(lambda: not isinstance(self.app.screen, ScaleDialog))
+        """Types, and presses Enter once the plan was to be seen; looks again where the dialog says so."""
+        screen = self.app.screen
+        assert isinstance(screen, ScaleDialog)
+        dialog = screen
+        for _ in range(_LOOKS):
+            await self.comes_to(lambda: dialog._current and dialog.settled.ready)
+            await self.pilot.press(*typed)
+            await self.pilot.pause(0.4)
+            await self.pilot.press("enter")
+            await self.comes_to(lambda: self.app.screen is not dialog or _NOT_YET in (dialog.message or ""))
+            if self.app.screen is not dialog:
+                return
+        raise AssertionError(f"what it rests on changes all the time:\n{self.text}")
 
     async def comes_to(self, condition: Callable[[], object]) -> None:
         """Waits for a condition; shows the screen where it does not come."""
