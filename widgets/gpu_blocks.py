@@ -147,14 +147,14 @@ def _hottest(devices: Iterable[DeviceView]) -> float:
 
 
 def _idleness(block: Block) -> tuple[int, float]:
-    """Groups that hold GPUs and do nothing, those that do so in part, the others by work, then free ones."""
+    """Groups that hold GPUs and do nothing, those that do so in part, all others by work, then free ones."""
     known = [device for device in block.devices if not device.stale]
     idle = sum(GpuMark.IDLE in device.marks for device in known)
     busy = busy_of([device.sample for device in known])
     if all(device.allocated is False for device in block.devices):
-        rank = 4
-    elif not known or busy is None or block.passing:
-        rank = 3
-    else:
-        rank = 2 if not idle else 0 if idle == len(known) and block.of_fleet else 1
-    return rank, -float(idle) if rank < 2 else 0.0 if busy is None else busy.percent
+        return 4, 0.0
+    if busy is None or block.passing:
+        return 3, 0.0
+    if not idle or not block.of_fleet:
+        return 2, busy.percent
+    return (0 if idle == len(known) else 1), -float(idle)
