@@ -151,6 +151,7 @@ _THERE: dict[str, tuple[tuple[str, Callable[[Terminal], bool]], ...]] = {
     "last row": (("G", columned),),
     "filter": (("/lost", said("9 ")),),
     "events": (("e", titled("events")),),
+    "GPUs": (("o", titled("GPUs")),),
     "next trouble": (("n", columned),),
     "menu": (("m", framed),),
     "palette": ((":", framed),),
