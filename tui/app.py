@@ -128,8 +128,10 @@ class Console(TerminalApp[int]):
         if not self.pace.due(self.door.monotonic(), self.backlog()):
             return
         self.session.live.notes = self._notes()
-        frame = self.session.live.pull(self.top.gpu_nodes())
-        for screen in self._seen():
+        seen = self._seen()
+        nodes = next((screen.gpu_nodes() for screen in seen if isinstance(screen, ConsoleScreen)), None)
+        frame = self.session.live.pull(nodes)
+        for screen in seen:
             if isinstance(screen, Dialog):
                 screen.tick()
             if frame is not None:
