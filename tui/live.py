@@ -22,7 +22,7 @@ from clients.serving.workload import Workload
 from tui.door import Door
 from tui.fleet import FleetDelta, FleetView
 from tui.fresh import Fresh
-from tui.needs import Need, needs_of, of_sources, urgent_first
+from tui.needs import Need, Needs, needs_of, of_sources
 from widgets.records import FleetRow, GridView, LaneSample, StatusView
 
 __all__ = ["Frame", "Live"]
@@ -61,18 +61,19 @@ class Live:
         self.view = door.fleet.view()
         self.context = door.context
         """Where we are, as of the last second."""
-        self.needs: tuple[Need, ...] = ()
         self.notes: tuple[str, ...] = ()
         """What the program must say about itself in the status line."""
-        self._needs: dict[WorkloadKey, tuple[Need, ...]] = {}
+        self._needs = Needs()
+        self._cut_off: frozenset[str] = frozenset()
+        """Clusters with a required source that is cut off."""
         self._lanes: dict[WorkloadKey, deque[LaneSample]] = {}
         self._running: set[WorkloadKey] = set()
         self._second = -1
         self.gpus = GpuView()
         """GPUs as they were read last, while a screen shows them."""
+        self._take_sources()
         for workload in self.view.workloads.values():
             self._take(workload)
-        self._sort_needs()
 
     def pull(self, gpu_nodes: tuple[str, ...] | None = None) -> Frame | None:
         """What there is to draw since the last call; ``None``: nothing.
@@ -87,14 +88,13 @@ class Live:
         if beat:
             self._second = int(mono)
             self.context = self.door.context
+            self._take_sources()
             for key in self._running:
                 workload = self.view.workloads.get(key)
                 if workload:
                     self._take(workload)
             changed |= self._running
         gpus_changed = beat and gpu_nodes is not None and self._look(gpu_nodes, changed)
-        if delta or beat:
-            self._sort_needs()
         if not (delta or changed or beat):
             return None
         return Frame(
@@ -110,6 +110,11 @@ class Live:
     def whole(self) -> Frame:
         """Everything, for a screen that was not on top until now."""
         return Frame(self.view, frozenset(self.view.workloads), frozenset(), (), True, True, True, whole=True)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What needs a person, most urgent first."""
+        return self._needs.all
 
     def workload(self, key: WorkloadKey) -> Workload | None:
         """The newest value, ``None`` when it is gone."""
@@ -147,11 +152,7 @@ class Live:
 
     def stale(self, key: WorkloadKey) -> bool:
         """Whether what is shown of the workload may be old: a required source of its cluster is cut off."""
-        return any(
-            source.required and source.state in _CUT_OFF
-            for source in self.view.sources
-            if source.cluster == key.cluster
-        )
+        return key.cluster in self._cut_off
 
     def row(self, workload: Workload) -> FleetRow:
         """The workload as a row of the fleet."""
@@ -194,11 +195,10 @@ class Live:
         return True
 
     def _take_in(self, delta: FleetDelta, mono: float) -> set[WorkloadKey]:
-        stale_before = {source.cluster for source in self.view.sources if source.state in _CUT_OFF}
         self.view = delta.view
         for key in delta.removed:
             self.fresh.forget(key)
-            self._needs.pop(key, None)
+            self._needs.put(key, ())
             self._lanes.pop(key, None)
             self._running.discard(key)
         for key in delta.changed:
@@ -208,8 +208,9 @@ class Live:
                 self._take(workload)
         changed = set(delta.changed)
         if delta.sources_changed:
-            stale_now = {source.cluster for source in self.view.sources if source.state in _CUT_OFF}
-            other = stale_before ^ stale_now
+            before = self._cut_off
+            self._take_sources()
+            other = before ^ self._cut_off
             changed |= {key for key in self.view.workloads if key.cluster in other} if other else set()
         return changed
 
@@ -223,14 +224,10 @@ class Live:
         lane = self._lanes.setdefault(key, deque(maxlen=_SAMPLES))
         if not lane or (lane[-1].wanted, lane[-1].ready) != (workload.desired, workload.ready):
             lane.append(LaneSample(self.door.now(), workload.desired, workload.ready))
-        found = needs_of(workload, self.door.now())
-        if found:
-            self._needs[key] = found
-        else:
-            self._needs.pop(key, None)
+        self._needs.put(key, needs_of(workload, self.door.now()))
 
-    def _sort_needs(self) -> None:
-        found = list(of_sources(self.view.sources, self.context.name))
-        for some in self._needs.values():
-            found.extend(some)
-        self.needs = urgent_first(found)
+    def _take_sources(self) -> None:
+        self._cut_off = frozenset(
+            source.cluster for source in self.view.sources if source.required and source.state in _CUT_OFF
+        )
+        self._needs.put(None, of_sources(self.view.sources, self.context.name))

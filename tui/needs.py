@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -19,7 +20,7 @@ from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.records import Need as Shown
 from widgets.words import group_label
 
-__all__ = ["Need", "Urgency", "arrival", "following", "needs_of", "of_sources", "stuck", "urgent_first"]
+__all__ = ["Need", "Needs", "Urgency", "arrival", "following", "needs_of", "of_sources", "stuck"]
 
 _CONTEXT = "context"
 _PATIENCE = 900.0
@@ -119,11 +120,12 @@ def _and_more(need: Need, more: int) -> Need:
 
 def _culprit(group: Group) -> RoleReplica | None:
     """The role replica that the group's trouble comes from; without a group's own, the first in trouble."""
-    troubled = [replica for role in group.roles for replica in role.replicas if replica.trouble]
-    for replica in troubled:
-        if group.trouble and replica.trouble and replica.trouble.reason == group.trouble.reason:
-            return replica
-    return troubled[0] if troubled and group.trouble is None else None
+    own = group.trouble
+    for role in group.roles:
+        for replica in role.replicas:
+            if replica.trouble and (own is None or replica.trouble.reason == own.reason):
+                return replica
+    return None
 
 
 def of_sources(sources: Iterable[SourceStatus], context: str) -> tuple[Need, ...]:
@@ -136,9 +138,42 @@ def of_sources(sources: Iterable[SourceStatus], context: str) -> tuple[Need, ...
     return ()
 
 
-def urgent_first(found: Iterable[Need]) -> tuple[Need, ...]:
-    """Most urgent first, older before newer, then by name."""
-    return tuple(sorted(found, key=_order))
+class Needs:
+    """All of them, most urgent first, older before newer, then by name; kept in order as they come and go."""
+
+    def __init__(self) -> None:
+        self._of: dict[WorkloadKey | None, tuple[Need, ...]] = {}
+        self._orders: list[tuple[int, float, str, str]] = []
+        self._sorted: list[Need] = []
+        self._all: tuple[Need, ...] | None = ()
+
+    def put(self, about: WorkloadKey | None, found: tuple[Need, ...]) -> None:
+        """What a workload needs now, instead of what it needed; ``None`` is about the data."""
+        before = self._of.get(about, ())
+        if found == before:
+            return
+        self._all = None
+        for need in before:
+            at = bisect_left(self._orders, _order(need))
+            while self._sorted[at] is not need:
+                at += 1
+            del self._orders[at], self._sorted[at]
+        for need in found:
+            order = _order(need)
+            at = bisect_right(self._orders, order)
+            self._orders.insert(at, order)
+            self._sorted.insert(at, need)
+        if found:
+            self._of[about] = found
+        else:
+            del self._of[about]
+
+    @property
+    def all(self) -> tuple[Need, ...]:
+        """The same tuple until one of them changes."""
+        if self._all is None:
+            self._all = tuple(self._sorted)
+        return self._all
 
 
 def _order(need: Need) -> tuple[int, float, str, str]:

@@ -80,6 +80,7 @@ class Rows:
         self._all: dict[WorkloadKey, Workload] = {}
         self._passes: dict[WorkloadKey, bool] = {}
         self._sorted: list[WorkloadKey] = []
+        self._shown: tuple[WorkloadKey, ...] | None = None
 
     def take(self, workloads: Mapping[WorkloadKey, Workload], changed: Collection[WorkloadKey]) -> None:
         """Takes in new values: keys that are not in ``workloads`` any more are dropped."""
@@ -93,7 +94,10 @@ class Rows:
                 continue
             self._all[key] = workload
             resort = resort or old is None or _rank(self.order, old) != _rank(self.order, workload)
-            self._passes[key] = self._matches(workload)
+            passes = self._matches(workload)
+            if self._passes.get(key) is not passes:
+                self._passes[key] = passes
+                self._shown = None
         if len(self._all) != len(workloads):
             for key in [key for key in self._all if key not in workloads]:
                 del self._all[key], self._passes[key]
@@ -105,6 +109,7 @@ class Rows:
         """Another filter."""
         self.filter = chosen
         self._passes = {key: self._matches(workload) for key, workload in self._all.items()}
+        self._shown = None
 
     def next_order(self) -> Order:
         """The next sort order."""
@@ -114,9 +119,11 @@ class Rows:
         return self.order
 
     @property
-    def shown(self) -> list[Workload]:
-        """What passes the filter, in order."""
-        return [self._all[key] for key in self._sorted if self._passes[key]]
+    def shown(self) -> tuple[WorkloadKey, ...]:
+        """What passes the filter, in order; the same tuple for as long as it is so."""
+        if self._shown is None:
+            self._shown = tuple([key for key in self._sorted if self._passes[key]])
+        return self._shown
 
     @property
     def hidden(self) -> Hidden:
@@ -133,3 +140,4 @@ class Rows:
         """By rank; equal ranks by name, so that the same fleet always looks the same."""
         by_name = sorted(self._all, key=reading_order)
         self._sorted = sorted(by_name, key=lambda key: _rank(self.order, self._all[key]))
+        self._shown = None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from clients.serving.driver_words import at_bound, driver_words
 from clients.serving.keys import WorkloadKey
@@ -79,6 +79,9 @@ class Layout:
 
     def __init__(self) -> None:
         self._measured: dict[WorkloadKey, tuple[Workload, _Sizes]] = {}
+        self._rows: Sequence[FleetRow] = ()
+        self._widest = _Sizes()
+        self._namespaces = False
 
     def columns(self, cells: int, rows: Sequence[FleetRow]) -> Columns:
         """The columns for ``cells`` cells, never wider than their widest content asks for.
@@ -86,8 +89,8 @@ class Layout:
         They depend on names, kinds and how many groups and roles there are, not on live numbers, so a table
         does not jump while things go on.
         """
-        namespaces = len({row.workload.key.namespace for row in rows}) > 1
-        wants = self._wants(rows, namespaces)
+        self._take(rows)
+        wants = self._wants()
         widths = {column: min(least, wants[column][0]) for column, least in _LEAST.items()}
         if all(row.use is None for row in rows):
             del widths[Column.BUSY]
@@ -111,22 +114,49 @@ class Layout:
                 widths[column] += more
                 left -= more
         widths[Column.DOING] += max(0, left)
-        return Columns(tuple(widths.items()), namespaces)
+        return Columns(tuple(widths.items()), self._namespaces)
 
-    def _wants(self, rows: Sequence[FleetRow], namespaces: bool) -> dict[Column, tuple[int, int]]:
+    def _take(self, rows: Sequence[FleetRow]) -> None:
+        """Finds the widest of each column; where the rows are the same, only values that changed may tell."""
+        before, self._rows = self._rows, rows
+        if len(before) == len(rows):
+            changed = [(old, new) for old, new in zip(before, rows, strict=True) if old is not new]
+            if all(old.workload.key == new.workload.key for old, new in changed):
+                narrower = [row for _, row in changed if self._gives_way(row.workload)]
+                if narrower:
+                    self._widen(rows)
+                return
+        if len(self._measured) > 2 * len(rows) + 100:
+            self._measured.clear()
+        self._namespaces = len({row.workload.key.namespace for row in rows}) > 1
+        self._widen(rows)
+
+    def _widen(self, rows: Sequence[FleetRow]) -> None:
+        sizes = [self._size(row.workload) for row in rows]
+        self._widest = _Sizes(*map(max, zip(*map(astuple, sizes), strict=True))) if sizes else _Sizes()
+
+    def _gives_way(self, workload: Workload) -> bool:
+        """A value of a row that was there: whether the widest may be another row now."""
+        was, now = self._measured[workload.key][1], self._size(workload)
+        if was == now:
+            return False
+        most, self._widest = self._widest, self._widest.with_(now)
+        return any(
+            old == widest > new
+            for old, new, widest in zip(astuple(was), astuple(now), astuple(most), strict=True)
+        )
+
+    def _size(self, workload: Workload) -> _Sizes:
+        known = self._measured.get(workload.key)
+        if known is None or known[0] is not workload:
+            before = None if known is None else known[1]
+            known = self._measured[workload.key] = (workload, _measure(workload, before))
+        return known[1]
+
+    def _wants(self) -> dict[Column, tuple[int, int]]:
         """Cells for the short and for the long form of each column; equal where there is but one."""
-        measured = self._measured
-        if len(measured) > 2 * len(rows) + 100:
-            measured.clear()
-        widest = _Sizes()
-        for row in rows:
-            value = row.workload
-            known = measured.get(value.key)
-            if known is None or known[0] is not value:
-                before = None if known is None else known[1]
-                known = measured[value.key] = (value, _measure(value, before))
-            widest = widest.with_(known[1])
-        name = widest.full_name if namespaces else widest.name
+        widest = self._widest
+        name = widest.full_name if self._namespaces else widest.name
         wants = {
             Column.NAME: (name, name),
             Column.KIND: (widest.kind_short, widest.kind),
@@ -163,7 +193,10 @@ class _Sizes(Struct, frozen=True):
 
 
 def _measure(workload: Workload, before: _Sizes | None) -> _Sizes:
-    """``before``: of the workload's last value. What a driver says moves with its metric, and only grows."""
+    """``before``: of the workload's last value. What a driver says moves with its metric, and only grows.
+
+    Names stay what they are.
+    """
     letters = initials([spec.name for spec in workload.role_specs])
     roles = [
         len(letters[name]) + 3 + 2 * len(str(wanted))
@@ -171,11 +204,14 @@ def _measure(workload: Workload, before: _Sizes | None) -> _Sizes:
         if name in letters
     ]
     said = width(driver_words(workload.drivers))
-    return _Sizes(
+    named = before or _Sizes(
         full_name=width(workload_name(workload, with_namespace=True)),
         name=width(workload_name(workload, with_namespace=False)),
         kind=width(shown(workload.key.kind, 40)),
         kind_short=width(kind_short(workload.key.kind)),
+    )
+    return replace(
+        named,
         ready=1 + 2 * len(str(workload.desired or 0)),
         groups=len(workload.groups),
         roles=sum(roles) - 1 if roles else 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.events import Click
 from textual.message import Message
 from textual.strip import Strip
@@ -9,12 +11,49 @@ from textual.strip import Strip
 from clients.serving.keys import WorkloadKey
 from widgets.cells import wrapped
 from widgets.fleet_columns import Column, Columns, Layout, cell, heading
-from widgets.lines import LineWidget, Piece, strip
+from widgets.lines import Keys, LineWidget, Piece, strip
 from widgets.records import FleetRow, FleetView, is_fresh
 from widgets.theme import DEFAULT_LOOK, Look
 from widgets.words import remaining
 
 __all__ = ["FleetTable"]
+
+
+class _Keys:
+    """Made only for rows that are on the screen: there may be thousands that are not."""
+
+    def __init__(
+        self,
+        rows: Sequence[FleetRow],
+        mono: float,
+        cursor: WorkloadKey | None,
+        picked: frozenset[WorkloadKey],
+        columns: Columns,
+        last: Sequence[str],
+    ) -> None:
+        self._rows, self._mono, self._cursor = rows, mono, cursor
+        self._picked, self._columns, self._last = picked, columns, last
+
+    def __len__(self) -> int:
+        return 1 + len(self._rows) + len(self._last)
+
+    def __getitem__(self, row: int, /) -> object:
+        if row == 0:
+            return self._columns
+        if row > len(self._rows):
+            return self._last[row - 1 - len(self._rows)]
+        value = self._rows[row - 1]
+        key = value.workload.key
+        return (
+            value.workload,
+            is_fresh(value.changed_at, self._mono),
+            value.stale,
+            remaining(value.eta),
+            value.use,
+            key == self._cursor,
+            key in self._picked,
+            self._columns,
+        )
 
 
 class FleetTable(LineWidget):
@@ -145,30 +184,16 @@ class FleetTable(LineWidget):
         super().resized()
         self.reveal(self._index + self.pinned)
 
-    def row_keys(self) -> list[object]:
+    def row_keys(self) -> Keys:
         """The heading, a row a workload, and last what is hidden or not shown, or why there is nothing."""
-        view, mono, columns = self._view, self._mono, self._columns
-        keys: list[object] = [columns]
-        for row in view.rows:
-            key = row.workload.key
-            keys.append(
-                (
-                    row.workload,
-                    is_fresh(row.changed_at, mono),
-                    row.stale,
-                    remaining(row.eta),
-                    row.use,
-                    key == self._cursor,
-                    key in self._picked,
-                    columns,
-                )
-            )
+        view = self._view
         room = max(20, self.size.width - 4)
+        last: list[str] = []
         if not view.rows or view.hidden:
-            keys += wrapped(self._last_words(), room)
+            last += wrapped(self._last_words(), room)
         if view.below:
-            keys += wrapped(view.below, room)
-        return keys
+            last += wrapped(view.below, room)
+        return _Keys(view.rows, self._mono, self._cursor, frozenset(self._picked), self._columns, last)
 
     def draw_row(self, row: int, cells: int) -> Strip:
         """The heading, or one workload's cells."""

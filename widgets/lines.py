@@ -9,6 +9,7 @@ side only, so regions smaller than a row cost more than they save.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,12 +21,20 @@ from textual.widget import Widget
 from widgets.cells import clip, width
 from widgets.theme import DEFAULT_LOOK, Look, under_cursor
 
-__all__ = ["Line", "LineWidget", "Piece", "TextWidget", "strip"]
+__all__ = ["Keys", "Line", "LineWidget", "Piece", "TextWidget", "strip"]
 
 Piece = tuple[str, Style]
 """Some text, already safe to show, in one style."""
 
 Line = tuple[Piece, ...]
+
+
+class Keys(Protocol):
+    """What rows depend on, by row: a list, or what makes a key when it is asked for one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int, /) -> object: ...
 
 
 def strip(line: Sequence[Piece], cells: int, look: Look, over: Style | None = None) -> Strip:
@@ -71,12 +80,12 @@ class LineWidget(Widget):
         super().__init__(name=name, id=id, classes=classes)
         self.look = look
         self.top = 0
-        self._keys: list[object] = []
+        self._keys: Keys = []
         self._drawn: dict[int, tuple[object, int, Strip]] = {}
 
     # What a widget says of its value
 
-    def row_keys(self) -> list[object]:
+    def row_keys(self) -> Keys:
         """One key per row, pinned ones first: equal keys mean that the rows look the same."""
         raise NotImplementedError
 

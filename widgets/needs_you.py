@@ -14,10 +14,11 @@ class NeedsYou(TextWidget):
     """``! 2 need you   deepseek-r1 G-0: …``; blank while nothing does."""
 
     _needs: tuple[Need, ...] = ()
+    _count = 0
 
-    def show(self, needs: tuple[Need, ...], now: float) -> None:
-        """The most urgent one first."""
-        self._needs = needs
+    def show(self, needs: tuple[Need, ...], count: int, now: float) -> None:
+        """The most urgent one first; ``needs`` are as many of all ``count`` as may find room."""
+        self._needs, self._count = needs, count
         self.update_rows()
 
     def lay_out(self, cells: int) -> list[Line]:
@@ -25,10 +26,10 @@ class NeedsYou(TextWidget):
         needs, look = self._needs, self.look
         if not needs:
             return [()]
-        verb = "needs" if len(needs) == 1 else "need"
+        verb = "needs" if self._count == 1 else "need"
         failed = any(need.failed for need in needs)
         style = look.trouble_style(TroubleKind.FAILED if failed else TroubleKind.BLOCKED)
-        pieces: list[Piece] = [(f" ! {len(needs)} {verb} you", style)]
+        pieces: list[Piece] = [(f" ! {self._count} {verb} you", style)]
         room = cells - width(pieces[0][0])
         for index, need in enumerate(needs):
             where = f" {shown(need.where, 60)}" if need.where else ""

@@ -64,9 +64,10 @@ class StatusLine(TextWidget):
 
     def _fitting(self, room: int) -> list[Piece]:
         """Sources in the given order: all troubled ones, as many others as fit, and the rest counted."""
-        well = sum(status.state not in _BAD for status in self._view.sources)
+        told = [(status.state, self._source(status)) for status in self._view.sources]
+        well = sum(state not in _BAD for state, _ in told)
         for named in range(well, -1, -1):
-            pieces = self._sources(named)
+            pieces = self._sources(told, named)
             if _size(pieces) <= room:
                 return pieces
         return self._troubled()
@@ -76,17 +77,17 @@ class StatusLine(TextWidget):
             piece for status in self._view.sources if status.state in _BAD for piece in self._source(status)
         ]
 
-    def _sources(self, named: int) -> list[Piece]:
+    def _sources(self, told: list[tuple[SourceState, list[Piece]]], named: int) -> list[Piece]:
         """The troubled ones and the first ``named`` of the others; of the rest, how many are live."""
         pieces: list[Piece] = []
         live = 0
-        for status in self._view.sources:
-            if status.state not in _BAD:
+        for state, words in told:
+            if state not in _BAD:
                 if not named:
-                    live += status.state is SourceState.LIVE
+                    live += state is SourceState.LIVE
                     continue
                 named -= 1
-            pieces += self._source(status)
+            pieces += words
         if live:
             pieces.append((f"  +{live} live" if pieces else "  all live", self.look.styles.dim))
         return pieces

@@ -16,6 +16,8 @@ def plain(text: str, limit: int = 200) -> str:
     controls, bidirectional and zero-width characters become ``�``; combining marks are kept only
     after a character that they can join, and no more than two of them. A longer text ends in ``…``.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     out: list[str] = []
     marks = 0
     for char in text[: limit + limit + 8]:

@@ -148,7 +148,7 @@ class Demo(TerminalApp[None]):
         )
         self.query_one(StatusLine).show(status, now)
         for at, widget in enumerate(self.query(NeedsYou)):
-            widget.show((Need(value.key, self._text("G-0", at), self._text("crash loop", at)),), now)
+            widget.show((Need(value.key, self._text("G-0", at), self._text("crash loop", at)),), 1, now)
         hints = (KeyHint("enter", self._text("open", 2)), KeyHint("q", "quit"))
         self.query_one(KeyLine).show(hints, now)
         self.query_one(GroupGrid).show(GridView(value), now)

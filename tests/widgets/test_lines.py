@@ -105,13 +105,13 @@ async def test_the_most_urgent_need_is_always_said() -> None:
         Need(key("qwen"), "G-1", "no node has 4 free GPUs " * 5, failed=False),
     )
     async with staged(widget, 100):
-        widget.show(needs, 0)
+        widget.show(needs, 2, 0)
         first = lines(widget)[0]
         assert first.startswith(" ! 2 need you   deepseek-r1 G-0 prefill-1: crash loop, 4 restarts")
         assert "qwen" not in first
-        widget.show(needs[:1], 0)
+        widget.show(needs[:1], 1, 0)
         assert lines(widget)[0].startswith(" ! 1 needs you")
-        widget.show((), 0)
+        widget.show((), 0, 0)
         assert not lines(widget)[0].strip()
 
 

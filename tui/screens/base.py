@@ -27,6 +27,8 @@ from widgets.status_line import StatusLine
 __all__ = ["ConsoleScreen"]
 
 _SAY_SECONDS = 4.0
+_NEEDS = 32
+"""As many as may find room in their line."""
 _TYPING = (KeyHint("Enter", "keep the filter"), KeyHint("Down", "to the rows"), KeyHint("Esc", "no filter"))
 """The keys of the line in which a filter is typed."""
 
@@ -90,9 +92,9 @@ class ConsoleScreen(Screen[None]):
         """Draws a frame: the lines that every screen has, then the body."""
         live = self.session.live
         self.query_one("#status", StatusLine).show(live.status(), self.session.door.monotonic())
-        self.query_one("#needs", NeedsYou).show(
-            tuple(need.shown for need in live.needs), self.session.door.now()
-        )
+        needs = live.needs
+        first = tuple(need.shown for need in needs[:_NEEDS])
+        self.query_one("#needs", NeedsYou).show(first, len(needs), self.session.door.now())
         self.draw(frame)
         self.show_keys()
 

@@ -43,6 +43,7 @@ class FilterLine(Horizontal):
     def __init__(self, columns: Sequence[str]) -> None:
         super().__init__()
         self._columns = columns
+        self._said = ""
 
     def compose(self) -> ComposeResult:
         """Slash, text, result."""
@@ -70,11 +71,10 @@ class FilterLine(Horizontal):
 
     def result(self, chosen: Filter, hidden: Hidden) -> None:
         """What the filter leaves out, and what of it could not be taken as typed."""
-        if chosen.text:
-            words = "; ".join((*chosen.notes, hidden.words))
-            self.query_one("#result", Static).update(plain(words))
-        else:
-            self.query_one("#result", Static).update("")
+        words = plain("; ".join((*chosen.notes, hidden.words))) if chosen.text else ""
+        if words != self._said:  # Each update lays the whole screen out again.
+            self._said = words
+            self.query_one("#result", Static).update(words)
 
     def action_clear(self) -> None:
         """Esc in the line."""

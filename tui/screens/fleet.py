@@ -41,6 +41,11 @@ class FleetScreen(ActingScreen):
         super().__init__(session)
         self.rows = Rows()
         self._row_of: dict[WorkloadKey, FleetRow] = {}
+        self._keys: tuple[WorkloadKey, ...] = ()
+        self._shown: list[FleetRow] = []
+        """The rows of ``_keys``, one by one."""
+        self._at: dict[WorkloadKey, int] = {}
+        """Where a row stands among them."""
 
     def body(self) -> Iterable[Widget]:
         """The table, its row under the cursor in full, and the filter line while there is a filter."""
@@ -63,7 +68,9 @@ class FleetScreen(ActingScreen):
         for key in frame.changed:
             workload = workloads.get(key)
             if workload is not None:
-                self._row_of[key] = live.row(workload)
+                row = self._row_of[key] = live.row(workload)
+                if key in self._at:
+                    self._shown[self._at[key]] = row
         for key in frame.removed:
             self._row_of.pop(key, None)
         if frame.changed or frame.removed or frame.sources_changed or frame.whole:
@@ -75,9 +82,12 @@ class FleetScreen(ActingScreen):
 
     def _show(self) -> None:
         door = self.session.door
-        shown = tuple(
-            self._row_of[workload.key] for workload in self.rows.shown if workload.key in self._row_of
-        )
+        keys = self.rows.shown
+        if keys is not self._keys:
+            self._keys = keys
+            self._shown = [self._row_of[key] for key in keys]
+            self._at = {key: place for place, key in enumerate(keys)}
+        shown = tuple(self._shown)
         hidden = self.rows.hidden
         note = None
         if not shown:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
+from math import inf
+
 import msgspec
 
+from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Prediction
 from clients.serving.phase import Phase, Trouble, TroubleKind
 from clients.serving.sources import SourceState
 from clients.serving.workload import Workload
 from tests.support import fleets
 from tests.support.scripted_door import live_source
-from tui.needs import Urgency, following, needs_of, of_sources, stuck, urgent_first
+from tui.needs import Need, Needs, Urgency, following, needs_of, of_sources, stuck
+
+
+def urgent_first(found: Iterable[Need]) -> tuple[Need, ...]:
+    of: dict[WorkloadKey, list[Need]] = {}
+    for need in found:
+        of.setdefault(need.key, []).append(need)
+    needs = Needs()
+    for key, some in of.items():
+        needs.put(key, tuple(some))
+    return needs.all
 
 
 def _trouble(kind: TroubleKind, since: float = 900.0) -> Trouble:
@@ -93,6 +108,33 @@ def test_an_operation_is_stuck_after_twice_its_prediction_and_a_minute() -> None
     (need,) = needs_of(fleets.workload("r1", 2, operation=operation), 1000.0 + 1200.0)
     assert need.urgency is Urgency.STUCK
     assert need.text == "scaling for 20 min, 0 of 1 done"
+
+
+def test_the_order_holds_while_needs_come_change_and_go() -> None:
+    rng = random.Random(4)
+    needs, held = Needs(), dict[WorkloadKey, tuple[Need, ...]]()
+    for step in range(400):
+        key = fleets.key(f"r{rng.randrange(20)}")
+        some = tuple(
+            Need(
+                rng.choice(list(Urgency)),
+                key,
+                f"g{rng.randrange(3)}",
+                None,
+                f"{step}",
+                rng.choice([None, 1.0, 2.0]),
+            )
+            for _ in range(rng.randrange(4))
+        )
+        needs.put(key, some)
+        held[key] = some
+        every = [need for found in held.values() for need in found]
+        assert sorted(map(id, needs.all)) == sorted(map(id, every))
+        ranks = [
+            (need.urgency, inf if need.since is None else need.since, str(need.key), need.group or "")
+            for need in needs.all
+        ]
+        assert ranks == sorted(ranks)
 
 
 def test_next_walks_round_and_goes_on_where_something_was_solved() -> None:

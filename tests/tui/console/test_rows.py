@@ -15,7 +15,7 @@ from tui.rows import COLUMNS, Order, Rows, cells
 
 
 def _names(rows: Rows) -> list[str]:
-    return [workload.key.name for workload in rows.shown]
+    return [key.name for key in rows.shown]
 
 
 def _put(rows: Rows, *workloads: Workload) -> dict[WorkloadKey, Workload]:
