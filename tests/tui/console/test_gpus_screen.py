@@ -78,9 +78,11 @@ FLEET = (
 )
 
 
-def door_with(*samples: GpuSample, silent: tuple[str, ...] = ()) -> ScriptedDoor:
+def door_with(*samples: GpuSample, silent: tuple[str, ...] = (), starting: int = 2) -> ScriptedDoor:
     door = ScriptedDoor()
-    groups = [fleets.group("qwen", at, Phase.CREATING if at == 2 else Phase.RUNNING) for at in range(3)]
+    groups = [
+        fleets.group("qwen", at, Phase.CREATING if at == starting else Phase.RUNNING) for at in range(3)
+    ]
     door.fleet.put(fleets.workload("qwen", groups), sources=(live_source(),))
     door.devices = view(*(samples or FLEET), silent=silent)
     return door
@@ -118,12 +120,12 @@ async def test_three_keys_from_the_fleet_find_a_group_that_holds_gpus_in_vain() 
 
 
 async def test_a_group_that_still_starts_wastes_nothing() -> None:
-    async with console(door_with()) as me:
+    async with console(door_with(starting=1)) as me:
         await me.draw(1.0)
         await me.press("o", "S")
         lines = me.text.splitlines()
         idle, starting = (
-            next(at for at, line in enumerate(lines) if label in line) for label in ("qwen G-1", "qwen G-2")
+            next(at for at, line in enumerate(lines) if label in line) for label in ("qwen G-2", "qwen G-1")
         )
         assert idle < starting
         assert "start" in lines[starting]
