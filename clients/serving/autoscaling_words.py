@@ -84,8 +84,10 @@ def _of_role(decision: Decision) -> str:
 
 
 def bounds_words(decision: Decision, free_groups: int | None) -> str:
-    """``1-10, now 8: 2 more to max; the free GPUs hold 18 more groups``."""
+    """``1-10, now 8: 2 more to max; the free GPUs hold 18 more groups``; room is what is soon left."""
     words = f"{_count(decision.minimum)}-{_count(decision.maximum)}, now {_count(decision.current)}"
+    if decision.desired is not None and decision.desired != decision.current:
+        words += f">{decision.desired}"
     room = headroom(decision)
     if room is not None:
         pinned = decision.minimum == decision.maximum

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from clients.clock import Clock
 from clients.serving.autoscaling import Autoscaling
-from clients.serving.changes import Change
+from clients.serving.changes import Change, ObjectChange
 from clients.serving.events import Event
 from clients.serving.keys import WorkloadKey
-from clients.serving.plans import ScalePlan
+from clients.serving.plain import plain
+from clients.serving.plans import Money, ScalePlan
 from clients.serving.sources import SourceStatus
 from clients.serving.workload import Workload
 
-__all__ = ["Backend", "GpuTotals", "NotShown", "Result", "Sink", "Ticket"]
+__all__ = [
+    "Backend",
+    "BackendError",
+    "CloudBackend",
+    "GpuTotals",
+    "MakesWorkloads",
+    "NotShown",
+    "Result",
+    "Sink",
+    "TellsLogs",
+    "Ticket",
+]
+
+_MESSAGE = 400
+"""Characters of an error's line."""
+
+
+class BackendError(Exception):
+    """A question or a write that came to nothing: one plain line of what happened and what to do.
+
+    ``sent`` is False when a request certainly never reached the other side; True means it may have (an answer
+    came, or the connection broke after sending), so a write must be looked at before it is made again.
+    ``lost``: the other side did not answer, or not to this user.
+    """
+
+    def __init__(self, message: str, *, sent: bool = False, lost: bool = False) -> None:
+        self.message = plain(message, _MESSAGE)
+        super().__init__(self.message)
+        self.sent = sent
+        self.lost = lost
 
 
 class GpuTotals(Struct, frozen=True):
@@ -130,6 +160,10 @@ class Backend(Protocol):
         """What drives it and what that decides now; ``None`` where the system has nothing that does."""
         ...
 
+    def hourly(self, workload: Workload) -> Money | None:
+        """What it costs an hour as it is, by the user's prices; ``None``: not known, or paid otherwise."""
+        ...
+
     async def plan(self, workload: Workload, change: Change) -> ScalePlan:
         """The plan with every guard that can be known without sending it."""
         ...
@@ -148,4 +182,30 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Ends connections."""
+        ...
+
+
+class CloudBackend(Backend, Protocol):
+    """A zone or region of a managed cloud: what runs there has no pods that could be looked at."""
+
+    async def object(self, key: WorkloadKey) -> dict[str, Any]:
+        """The workload as the cloud tells it, without secrets. Raises BackendError."""
+        ...
+
+
+@runtime_checkable
+class TellsLogs(Protocol):
+    """A cloud that gives out logs."""
+
+    def logs(self, key: WorkloadKey) -> AsyncIterator[str]:
+        """Its last lines, hostile as they come. Raises BackendError."""
+        ...
+
+
+@runtime_checkable
+class MakesWorkloads(Protocol):
+    """A backend through which workloads can be made that take nobody's place."""
+
+    async def plan_new(self, change: ObjectChange) -> ScalePlan:
+        """The plan with every guard. Raises BackendError: it cannot be like that."""
         ...

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.guards import Confirmation, Guard, Level, ScaleInWord
 from clients.serving.operation import Count
 from clients.serving.plans import Step, StepKind
 
 __all__ = ["ScaleInWord", "accepts", "confirmation", "goes_to_zero"]
-
-ScaleInWord = Literal["yes", "ok"]
-"""The setting ``confirm_scale_in``: whether removing what serves needs the typed word YES."""
 
 
 def goes_to_zero(before: Count, after: Count) -> bool:

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from clients.serving.plans import Money
 
-__all__ = ["hourly", "price_of"]
+__all__ = ["Prices", "added", "hourly", "price_of"]
 
 Prices = Mapping[str, Money] | Iterable[tuple[str, Money]]
-"""GPU model → what one GPU costs an hour."""
+"""GPU model or type → what one GPU costs an hour; flavor → what one instance does."""
 
 
 def _words(model: str) -> frozenset[str]:
@@ -38,3 +38,20 @@ def hourly(gpus: int, models: Collection[str], prices: Prices) -> Money | None:
     found = {price_of(model, table) for model in models}
     price = found.pop() if len(found) == 1 else None
     return None if price is None else Money(f"{Decimal(price.amount) * gpus:f}", price.currency)
+
+
+def added(parts: Iterable[Money | None], prices: Prices) -> Money | None:
+    """The exact sum. ``None``: a part is not known, or they are in several currencies.
+
+    Of nothing it is 0, in the table's currency if that has but one.
+    """
+    known = list(parts)
+    if None in known:
+        return None
+    table = prices.values() if isinstance(prices, Mapping) else [price for _, price in prices]
+    currencies = {part.currency for part in known if part}
+    if not currencies:
+        told = {price.currency for price in table}
+        return Money("0", told.pop() if len(told) == 1 else "")
+    total = sum((Decimal(part.amount) for part in known if part), Decimal(0))
+    return Money(f"{total:f}", currencies.pop()) if len(currencies) == 1 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from clients.serving.account import score
@@ -26,6 +26,7 @@ def differences(
     *,
     ended: Operation | None = None,
     new: bool = False,
+    bounded: Callable[[Driver], str | None] = lambda driver: None,
 ) -> list[Event]:
     """Events in a fixed order: desired counts, drivers, the operation's beginning, the workload's own
     trouble, then group by group phase, mark, trouble and those of its role replicas, and last the operation's
@@ -35,7 +36,7 @@ def differences(
     First sight is no change: only what is underway is told, an operation and trouble that are there already;
     unless the workload is ``new``, made after one began to look. Groups that are the same object in both
     cost nothing. ``now`` is cluster time, ``seen_at`` this machine's; ``ended`` is the operation that
-    ended in this step, with its outcome.
+    ended in this step, with its outcome; ``bounded`` tells who set the bounds that a driver has now.
     """
     if before is not None and after is not None and before.uid != after.uid:
         gone = differences(before, None, now, seen_at, ended=ended)
@@ -43,7 +44,7 @@ def differences(
     only = after or before
     if only is None or before is after:
         return []
-    tell = _Teller(only.key, now, seen_at, ended)
+    tell = _Teller(only.key, now, seen_at, ended, bounded)
     if after is None:
         return list(tell.goes(only))
     if before is None:
@@ -54,11 +55,19 @@ def differences(
 class _Teller:
     """Makes the events of one workload at one moment."""
 
-    def __init__(self, key: WorkloadKey, now: float, seen_at: float, ended: Operation | None) -> None:
+    def __init__(
+        self,
+        key: WorkloadKey,
+        now: float,
+        seen_at: float,
+        ended: Operation | None,
+        bounded: Callable[[Driver], str | None],
+    ) -> None:
         self._key = key
         self._now = now
         self._seen_at = seen_at
         self._ended = ended
+        self._bounded = bounded
 
     def _event(
         self,
@@ -156,12 +165,14 @@ class _Teller:
             yield self._driver(was, None, was)
 
     def _driver(self, old: Driver | None, new: Driver | None, about: Driver) -> Event:
+        by = self._bounded(new) if old is not None and new is not None else None
         return self._event(
             EventKind.DRIVER,
             _bounds(old) if old else None,
             _bounds(new) if new else None,
             actor=f"{about.kind}/{about.ref.name}",
             role=None if about.role is None else plain(about.role),
+            detail={} if by is None else {"by": plain(by)},
         )
 
     def _end(self, known: Operation | None) -> Event:

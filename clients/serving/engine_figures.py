@@ -46,7 +46,7 @@ class EngineFigures(Struct, frozen=True):
 
 
 class EngineReading(Struct, frozen=True):
-    """What was read of one pod's engine."""
+    """What was read of one pod's engine. Neither: nothing yet, or its page is not one of an engine."""
 
     figures: EngineFigures | None = None
     """The newest; they stay when the engine stops answering, and ``figures.taken_at`` tells their age."""

@@ -17,7 +17,7 @@ from clients.serving.phase import Phase
 from clients.serving.plans import Eta, Step, StepKind
 from clients.serving.workload import Group, RoleReplica, Workload
 
-__all__ = ["DURATIONS_VERSION", "Durations", "DurationsError", "spell"]
+__all__ = ["DURATIONS_VERSION", "Durations", "DurationsError", "Way", "spell"]
 
 DURATIONS_VERSION = 1
 _KEPT = 20
@@ -67,8 +67,13 @@ class _Begun(Struct):
     """Something was wrong on the way: how long it took says nothing of the next one."""
 
 
-def _group_shape(workload: Workload, role_counts: Sequence[tuple[str, int]] = ()) -> str:
-    """What makes one group of a workload take as long as another: its roles, their replicas and pods."""
+def _group_shape(workload: Workload, role_counts: Sequence[tuple[str, int]] = (), together: int = 1) -> str:
+    """What makes one group of a workload take as long as another: its roles, their replicas and pods.
+
+    Where nobody tells when each one is ready, ``together`` of them end at once and last as long as all do.
+    """
+    if not workload.capabilities.ready_known:
+        return f"{together} at once"
     counts = dict(role_counts)
     return "group " + " ".join(
         f"{spec.name}:{counts.get(spec.name, spec.replicas)}x{1 + spec.workers}"
@@ -107,7 +112,8 @@ class Durations:
         if before.groups is after.groups:
             return
         old = {group.name: group for group in before.groups}
-        what = _group_shape(after)
+        moving = sum(group.phase in (Phase.CREATING, Phase.DELETING) for group in before.groups)
+        what = _group_shape(after, together=moving)
         for group in after.groups:
             was = old.pop(group.name, None)
             if was is not group:
@@ -180,10 +186,13 @@ class Durations:
                 del watched[place]
 
     def of_group(
-        self, workload: Workload, way: Way, role_counts: Sequence[tuple[str, int]] = ()
+        self, workload: Workload, way: Way, role_counts: Sequence[tuple[str, int]] = (), *, together: int = 1
     ) -> Eta | None:
-        """How long one group takes; ``role_counts`` where it will have other counts than now."""
-        return self._range(workload.key, _group_shape(workload, role_counts), way)
+        """How long one group takes; ``role_counts`` where it will have other counts than now.
+
+        ``together``: how many come or go with it, which counts where no ready count is told.
+        """
+        return self._range(workload.key, _group_shape(workload, role_counts, together), way)
 
     def of_replica(self, workload: Workload, role: str, way: Way) -> Eta | None:
         """How long one replica of the role takes."""
@@ -197,12 +206,17 @@ class Durations:
         return Eta(kept[trim], kept[-1 - trim], len(kept))
 
     def _one(
-        self, workload: Workload, name: str, way: Way, role_counts: Sequence[tuple[str, int]]
+        self,
+        workload: Workload,
+        name: str,
+        way: Way,
+        role_counts: Sequence[tuple[str, int]],
+        together: int,
     ) -> Eta | None:
         _, _, role_id = name.partition("/")
         if role_id:
             return self.of_replica(workload, role_id.rpartition("-")[0], way)
-        return self.of_group(workload, way, role_counts)
+        return self.of_group(workload, way, role_counts, together=together)
 
     def eta(
         self,
@@ -221,7 +235,7 @@ class Durations:
         for step in steps:
             way: Way = "start" if step.kind is StepKind.CREATE else "stop"
             counts = role_counts if step.kind is StepKind.CREATE else ()
-            one = self._one(workload, step.name, way, counts)
+            one = self._one(workload, step.name, way, counts, len(steps))
             if one is None:
                 return None
             parts.append((step.name.partition("/")[0], one))
@@ -230,8 +244,8 @@ class Durations:
     def remaining(
         self, workload: Workload, operation: Operation, now: float, *, staged: bool = False
     ) -> tuple[float, float] | None:
-        """Seconds that the operation may still take, (low, high); ``None`` without history, or while
-        nobody knows yet what it will be about.
+        """Seconds that the operation may still take, (low, high); ``None`` while nobody knows yet what it
+        will be about. Without history what was predicted holds, if anything was: by its vendor.
 
         What has begun takes its usual time less what has passed; (0, 0) is "longer than usual".
         """
@@ -241,9 +255,11 @@ class Durations:
         for item in operation.times:
             if _over(item):
                 continue
-            one = self._one(workload, item.name, "stop" if item.removing else "start", ())
+            one = self._one(
+                workload, item.name, "stop" if item.removing else "start", (), len(operation.times)
+            )
             if one is None:
-                return None
+                return _promised(operation, now)
             spent = 0.0 if item.begun is None else max(0.0, now - item.begun)
             left = Eta(max(0.0, one.low - spent), max(0.0, one.high - spent), one.samples)
             parts.append((item.name.partition("/")[0], left))
@@ -253,7 +269,7 @@ class Durations:
     def samples(self, workload: Workload, operation: Operation) -> int:
         """From how many earlier times ``remaining`` is told: the fewest of any sort in the operation."""
         found = [
-            self._one(workload, item.name, "stop" if item.removing else "start", ())
+            self._one(workload, item.name, "stop" if item.removing else "start", (), len(operation.times))
             for item in operation.times
         ]
         return min((one.samples if one else 0 for one in found), default=0)
@@ -297,6 +313,15 @@ def _created(item: Group | RoleReplica | None, now: float) -> float:
         if pod.created is not None and not pod.terminating
     ]
     return min(times, default=now)
+
+
+def _promised(operation: Operation, now: float) -> tuple[float, float] | None:
+    """By what its vendor says: a prediction that was learned from nothing."""
+    prediction = operation.prediction
+    if prediction is None or prediction.samples or prediction.eta_low is None or prediction.eta_high is None:
+        return None
+    spent = max(0.0, now - operation.started_at)
+    return (max(0.0, prediction.eta_low - spent), max(0.0, prediction.eta_high - spent))
 
 
 def _over(item: StageTimes) -> bool:

@@ -11,15 +11,18 @@ import msgspec
 from msgspec import Struct
 
 from clients.serving.affected import Affected, count_of
+from clients.serving.differences import own_trouble
 from clients.serving.operation import Count, Operation, Outcome, Prediction
 from clients.serving.phase import Cause, Phase
 from clients.serving.plain import plain
+from clients.serving.reasons import trouble_text
 from clients.serving.workload import Group, Workload
 
 __all__ = ["DEFAULT_LIMIT", "ActorHint", "FollowResult", "follow"]
 
 _HPA_CONTROLLER = "kube-controller-manager"
 """The field manager of every HPA (Kubernetes 1.36)."""
+_TEXT = 400
 DEFAULT_LIMIT = 1800.0
 """Cluster seconds after which an operation is given up."""
 
@@ -64,7 +67,10 @@ def follow(
     ended = None
     if operation is None:
         operation = _begin(before, after, wanted, now, hint)
-    elif wanted != operation.after:
+    elif wanted == operation.before != operation.after and after.given_up is not None:
+        # It falls back to where it was: nobody asked for that.
+        return FollowResult(None, _end(operation, Outcome.FAILED, now, plain(after.given_up, _TEXT)))
+    elif wanted != operation.after and not _not_told_yet(operation, after, wanted):
         by = _asker(before, after, wanted, hint)
         if _goes_on(operation.before, operation.after, wanted):
             operation = _extend(operation, wanted, by, now, hint)
@@ -78,6 +84,12 @@ def follow(
     if before is None and not operation.times:
         operation = msgspec.structs.replace(operation, times=Affected.at_first_sight(after).times)
     return _advance(_informed(operation, hint), before, after, now, limit, ended)
+
+
+def _not_told_yet(operation: Operation, after: Workload, wanted: Count) -> bool:
+    """It is scaling, and its system may go on telling the old count until it is done."""
+    silent = not after.capabilities.ready_known and after.phase is Phase.SCALING
+    return silent and wanted == operation.before
 
 
 def _begin(
@@ -230,8 +242,10 @@ def _advance(
         happened=happened,
     )
     if seen.settled and _acted(after) and ended is None:
-        detail = _others(after)
+        detail = _others(after) or _warning(after)
         return FollowResult(None, _end(operation, Outcome.DONE, now, detail))
+    if after.given_up is not None and ended is None:
+        return FollowResult(None, _end(operation, Outcome.FAILED, now, plain(after.given_up, _TEXT)))
     if now - (operation.retargeted_at or operation.started_at) >= limit and ended is None:
         return FollowResult(None, _end(operation, Outcome.TIMED_OUT, now, _stuck(operation, after)))
     return FollowResult(operation, ended)
@@ -249,6 +263,12 @@ def _others(workload: Workload) -> str | None:
     """Groups that do not run although the operation is over: it did not touch them."""
     down = [group for group in workload.groups if group.phase is not Phase.RUNNING]
     return "; ".join(_why(group) for group in down[:3]) or None
+
+
+def _warning(workload: Workload) -> str | None:
+    """What its system says against the workload as a whole, although all of it runs."""
+    trouble = own_trouble(workload)
+    return None if trouble is None else trouble_text(trouble)
 
 
 def _why(group: Group) -> str:

@@ -82,9 +82,9 @@ class DeviceState(StrEnum):
 
     LIVE = "live"
     FAILED = "failed"
-    """It is there, but could not be read."""
+    """It is there, but no call reads it."""
     LOST = "lost"
-    """Fallen off the bus, or to be reset."""
+    """Fallen off the bus, to be reset, or no longer listed by its driver."""
 
 
 class GpuMark(StrEnum):
@@ -117,7 +117,7 @@ class Holder(Struct, frozen=True, order=True, gc=False):
     pod: str
     container: str = ""
     share: str = ""
-    """Which replica of a time-sliced or MPS device."""
+    """Which replica of a time-sliced or MPS device; empty for all of it."""
 
 
 class GpuSample(Struct, frozen=True, gc=False):

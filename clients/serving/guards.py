@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["CHANGED", "Confirmation", "Guard", "Level"]
+__all__ = ["CHANGED", "Confirmation", "Guard", "Level", "ScaleInWord"]
+
+ScaleInWord = Literal["yes", "ok"]
+"""Whether removing what serves, while some of it stays, needs the typed word YES."""
 
 CHANGED = "changed"
 """Id of the guard that says that somebody else was faster: a conflict, and no fault of the plan."""
@@ -27,7 +31,9 @@ class Guard(Struct, frozen=True):
     id: str
     """Stable: ``right``, ``read-only``, ``current``, ``changed``, ``dry-run``, ``webhook``, ``gang``,
     ``owner``, ``driver``, ``overshoot``, ``gpus``, ``operation``, ``stale``, ``rules``, ``restart``,
-    ``rival``, ``metrics``, ``metric``, ``controller``.
+    ``rival``, ``metrics``, ``metric``, ``controller``; of Exoscale ``total``, ``gpu-count``, ``quota``,
+    ``authorized``, ``zero``, ``state``, ``identity``, ``lost``, ``name``;
+    of ModelArts ``scale-in``, ``stop``, ``cost``, ``frozen``, ``state``, ``identity``.
     """
     level: Level
     reason: str

@@ -10,6 +10,7 @@ from clients.serving.plain import plain
 
 __all__ = ["ObjectRef", "ScaleTarget", "WorkloadKey", "reading_order"]
 
+_CLOUDS = frozenset(("exoscale", "modelarts"))
 _SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
 _POD_OF_REPLICA_SET = re.compile(rf"-{_SAFE}{{6,10}}-{_SAFE}{{5}}\Z")
 """A template's hash and a random suffix, in the letters from which Kubernetes makes both."""
@@ -29,14 +30,27 @@ class WorkloadKey(Struct, frozen=True, order=True):
     kind: str
     name: str
 
+    @property
+    def managed(self) -> bool:
+        """It runs at a managed cloud: its cluster is a zone or region, which people know by its name."""
+        return self.system in _CLOUDS
+
+    @property
+    def label(self) -> str:
+        """``name``, of a managed cloud ``name@zone`` or ``service/deployment@region``."""
+        if not self.managed:
+            return self.name
+        return f"{'/'.join(part for part in (self.namespace, self.name) if part)}@{self.cluster}"
+
     def __str__(self) -> str:
-        """``Kind/namespace/name``: what a person types and reads."""
-        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+        """``Kind/namespace/name``, or ``exoscale/zone/name``: what a person types and reads."""
+        head = (self.system, self.cluster) if self.managed else (self.kind,)
+        return "/".join(part for part in (*head, self.namespace, self.name) if part)
 
 
-def reading_order(key: WorkloadKey) -> tuple[str, str, str, str]:
-    """The order in which people read a list of workloads, whatever their systems."""
-    return (key.namespace or "", key.name, key.kind, key.cluster)
+def reading_order(key: WorkloadKey) -> tuple[bool, str, str, str, str]:
+    """The order in which people read a list of workloads: those of the cluster, then those of clouds."""
+    return (key.managed, key.namespace or "", key.name, key.kind, key.cluster)
 
 
 class ObjectRef(Struct, frozen=True, order=True):

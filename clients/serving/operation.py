@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     REVERTED = "reverted"
     """The desired count was changed again before it was reached, to something else than a going on."""
     TIMED_OUT = "timed out"
+    FAILED = "failed"
+    """Its system gave it up, and said so."""
     GONE = "gone"
     """The workload was deleted meanwhile."""
 

@@ -8,11 +8,11 @@ from typing import Any
 from msgspec import Struct
 
 from clients.serving.changes import Bounds, Change, ObjectChange, Verb
-from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.guards import Confirmation, Guard, Level, ScaleInWord
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Count, Prediction
 
-__all__ = ["Capacity", "Eta", "Money", "ScalePlan", "Step", "StepKind", "Write"]
+__all__ = ["Capacity", "Eta", "Money", "ScalePlan", "Step", "StepKind", "Write", "uid_of_new"]
 
 
 class StepKind(StrEnum):
@@ -61,6 +61,10 @@ class Capacity(Struct, frozen=True):
     """Whether what is needed fits pod by pod on those nodes, not just in sum; ``None`` if not known."""
     nodes: int | None = None
     """Nodes that these pods may use."""
+    usable: int | None = None
+    """Of what is needed, GPUs that find room: pod by pod, and whole groups where these are placed at once."""
+    models: tuple[tuple[str, int], ...] = ()
+    """(GPU model, how many of ``free``) on those nodes; the empty name where nodes do not tell."""
 
 
 class Write(Struct, frozen=True):
@@ -91,6 +95,7 @@ class ScalePlan(Struct, frozen=True):
     gpu_delta: int
     capacity: Capacity | None
     eta: Eta | None
+    """Learned here."""
     guards: tuple[Guard, ...]
     write: Write | None
     """``None`` when nothing changes."""
@@ -110,6 +115,10 @@ class ScalePlan(Struct, frozen=True):
     """What follows from it, in words: when it bites, that pods are made anew."""
     undo: Change | None = None
     """What takes it back."""
+    vendor_time: str = ""
+    """How long its vendor says it takes, where nothing was learned yet."""
+    scale_in: ScaleInWord = "yes"
+    """What its system asks for when some of what serves goes, unless the settings say otherwise."""
 
     @property
     def named(self) -> str:
@@ -128,3 +137,8 @@ class ScalePlan(Struct, frozen=True):
     def blocked(self) -> bool:
         """Whether it must not be sent, whatever is typed."""
         return self.level is Level.BLOCK
+
+
+def uid_of_new(key: WorkloadKey) -> str:
+    """Stands in a plan for the uid of what it makes, which its system gives out only then."""
+    return f"new {key}"

@@ -6,7 +6,6 @@ Times are UTC seconds. A schedule runs in its controller's time zone, which need
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
@@ -65,6 +64,8 @@ class Schedule(Struct, frozen=True):
 
 def zone_named(name: str, otherwise: str = "Asia/Shanghai") -> tzinfo:
     """The zone; ``otherwise`` for a name that is none, which is told nowhere."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # Not needed for the first frame.
+
     for known in (name, otherwise):
         try:
             return ZoneInfo(known)

@@ -31,7 +31,7 @@ class Told(Struct, frozen=True):
 def told(event: Event, *, detailed: bool = False) -> Told:
     """What a person needs of it; ``detailed`` all that is known: what it was before, messages, the score."""
     kind = event.kind
-    who = None if kind is EventKind.DRIVER else event.actor
+    who = event.detail.get("by") if kind is EventKind.DRIVER else event.actor
     if who == _UNKNOWN and not detailed:
         who = None
     return Told(

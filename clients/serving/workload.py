@@ -84,9 +84,14 @@ class RoleSpec(Struct, frozen=True):
     gpus_worker: int = 0
     minimum: int | None = None
     """Gang minimum (``minRoleReplicas``), where there is one."""
+    gang: bool = False
+    """The pods of a group are placed at once or not at all: all of them, or those of each role's minimum."""
     node_selector: tuple[tuple[str, str], ...] = ()
     tolerations: tuple[tuple[str, str, str, str], ...] = ()
     """(key, operator, value, effect); which nodes these pods may use."""
+    worker_node_selector: tuple[tuple[str, str], ...] = ()
+    worker_tolerations: tuple[tuple[str, str, str, str], ...] = ()
+    """The same of its workers."""
 
     @property
     def pods(self) -> int:
@@ -221,6 +226,8 @@ class Workload(Struct, frozen=True):
     """Short facts that only its system has, by name: how it is run, which class of autoscaler."""
     stopped: bool = False
     """Somebody stopped it, and it keeps no pods until it is resumed."""
+    given_up: str | None = None
+    """Why its system has given up what was asked of it; it will not go on by itself. From outside."""
 
     @property
     def state(self) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from clients.serving.confirm import accepts, confirmation, goes_to_zero
-from clients.serving.cost import hourly, price_of
+from clients.serving.cost import added, hourly, price_of
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.operation import Count
 from clients.serving.plans import Money, Step, StepKind
@@ -69,3 +69,12 @@ def test_no_price_no_number() -> None:
     assert hourly(3, ["A100"], PRICES) is None
     assert hourly(3, ["H100"], {}) is None
     assert hourly(1_000_000, ["L4"], {"L4": Money("0.1", "EUR")}) == Money("100000.0", "EUR")
+
+
+def test_a_sum_is_exact_and_knows_what_it_does_not_know() -> None:
+    eur, cny = Money("0.10", "EUR"), Money("1", "CNY")
+    assert added([eur, Money("0.20", "EUR")], PRICES) == Money("0.30", "EUR")
+    assert added([eur, None], PRICES) is None
+    assert added([eur, cny], PRICES) is None
+    assert added([], PRICES) == Money("0", "EUR")
+    assert added([], {"a": eur, "b": cny}) == Money("0", "")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from clients.serving.differences import differences
@@ -12,8 +14,8 @@ from clients.serving.workload import Driver, Workload
 from tests.support.planning import NOW, grid, group, replica, wanting
 
 
-def told(before: Workload | None, after: Workload | None) -> list[Event]:
-    return differences(before, after, NOW, 5.0)
+def told(before: Workload | None, after: Workload | None, **more: Any) -> list[Event]:
+    return differences(before, after, NOW, 5.0, **more)
 
 
 def kinds(events: list[Event]) -> list[tuple[str, str | None, str | None, str | None, str | None]]:
@@ -173,7 +175,10 @@ def test_roles_wanted_and_drivers() -> None:
     busier = msgspec.structs.replace(hpa, signal="cpu 3>2")
     assert told(driven, msgspec.structs.replace(there, drivers=(busier,))) == [], "a reading is no change"
     wider = msgspec.structs.replace(hpa, maximum=9)
-    assert [e.after for e in told(driven, msgspec.structs.replace(there, drivers=(wider,)))] == ["2-9"]
+    (event,) = told(driven, msgspec.structs.replace(there, drivers=(wider,)))
+    assert (event.after, event.detail) == ("2-9", {})
+    (event,) = told(driven, msgspec.structs.replace(there, drivers=(wider,)), bounded=lambda driver: "ops")
+    assert event.detail == {"by": "ops"}
 
 
 def test_trouble_with_its_reason_and_end() -> None:

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from clients.serving.eta import Durations, DurationsError
-from clients.serving.follow import follow
+from clients.serving.follow import ActorHint, follow
+from clients.serving.operation import Prediction
 from clients.serving.phase import Phase, Trouble, TroubleKind
 from clients.serving.plans import Eta, Step, StepKind
 from clients.serving.workload import Group, Workload
@@ -113,6 +114,23 @@ def test_what_remains_shrinks_with_time() -> None:
     assert late is not None
     assert learned.remaining(both, late, NOW + 50) == (10, 30)
     assert learned.remaining(both, late, NOW + 500) == (0, 0), "longer than usual"
+
+
+def test_a_vendors_word_holds_until_something_was_learned() -> None:
+    learned = Durations()
+    after = wanting(BASE, 4)
+    promised = ActorHint("ana", prediction=Prediction(None, 360.0, 600.0))
+    operation = follow(None, BASE, after, NOW, hint=promised).operation
+    assert operation is not None
+    making = (*BASE.groups, *(group(at, Phase.CREATING, created=NOW) for at in (2, 3)))
+    begun = msgspec.structs.replace(after, groups=making)
+    running = follow(operation, after, begun, NOW + 1).operation
+    assert running is not None
+    assert learned.remaining(begun, running, NOW + 100) == (260, 500)
+    assert learned.remaining(begun, running, NOW + 400) == (0, 200)
+    assert learned.samples(begun, running) == 0
+    start(learned, 60)
+    assert learned.remaining(begun, running, NOW + 20) == (40, 40)
 
 
 def test_through_a_file_and_back() -> None:

@@ -215,6 +215,44 @@ def test_it_is_given_up_after_the_limit_and_says_what_stands_in_the_way() -> Non
     assert ended.detail == "0 of 1 done; qwen-2 blocked: Unschedulable"
 
 
+def test_a_system_that_gives_up_ends_it_with_its_own_words() -> None:
+    there = grid(0, 1)
+    after = wanting(there, 3)
+    operation = begin(there, after)
+    failed = msgspec.structs.replace(after, given_up="FAILED: no card is left")
+    result = follow(operation, after, failed, NOW + 30)
+    assert result.operation is None
+    assert result.ended is not None
+    assert (result.ended.outcome, result.ended.detail) == (Outcome.FAILED, "FAILED: no card is left")
+    assert follow(None, failed, failed, NOW + 31).operation is None, "what failed does not begin again"
+
+
+def test_a_count_that_falls_back_with_the_change_given_up_was_not_asked_for_by_anybody() -> None:
+    there = grid(0, 1)
+    after = wanting(there, 3)
+    operation = begin(there, after)
+    back = msgspec.structs.replace(there, given_up="operation failure: fault")
+    result = follow(operation, after, back, NOW + 30)
+    assert result.operation is None
+    assert result.ended is not None
+    assert (result.ended.outcome, result.ended.detail) == (Outcome.FAILED, "operation failure: fault")
+    assert follow(operation, after, there, NOW + 30).ended != result.ended, "without a word it was somebody"
+
+
+def test_what_is_done_with_a_warning_says_so() -> None:
+    there = grid(0, 1)
+    one = wanting(there, 1)
+    warned = msgspec.structs.replace(
+        one,
+        groups=there.groups[:1],
+        observed_generation=one.generation,
+        trouble=Trouble(TroubleKind.DEGRADED, "Alarm", "a card runs hot"),
+    )
+    ended = follow(begin(there, one), one, warned, NOW + 30).ended
+    assert ended is not None
+    assert (ended.outcome, ended.detail) == (Outcome.DONE, "Alarm: a card runs hot")
+
+
 def test_a_workload_that_goes_takes_its_operation_along() -> None:
     there = grid(0, 1)
     operation = begin(there, wanting(there, 3))

@@ -82,6 +82,11 @@ PART = {"group": "qwen-3", "role": "decode", "replica": "decode-1"}
             "HPA/x decode 2-8 > 2-9",
             "HPA/x decode 2-8 > 2-9",
         ),
+        (
+            event("driver", "2-8", "3-3", actor="HPA/x", detail={"by": "ops"}),
+            "HPA/x 2-8 > 3-3, by ops",
+            "HPA/x 2-8 > 3-3, by ops",
+        ),
         (event("driver", "2-8", None, actor="HPA/x"), "HPA/x drives no more", "HPA/x drives no more"),
         (
             event("source", "live", "stale", reason="no answer", detail={"source": "pods"}),

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from clients.serving.keys import WorkloadKey
+from clients.serving.plans import Money
+from clients.serving.spending import Spending, Spent
+
+KEY = WorkloadKey("at-vie-2", "exoscale", None, "Exoscale", "chat")
+
+
+def test_the_sum_follows_every_change_of_the_cost() -> None:
+    spending = Spending()
+    assert spending.of(KEY, 0.0) is None
+    spending.see(KEY, Money("2.50", "EUR"), 1000.0)
+    spending.see(KEY, Money("7.50", "EUR"), 1000.0 + 3600)
+    found = spending.of(KEY, 1000.0 + 3600 + 1800)
+    assert found == Spent(Money("7.50", "EUR"), Money("6.25", "EUR"), 1000.0, whole=True)
+    spending.see(KEY, Money("0.00", "EUR"), 1000.0 + 5400)
+    later = spending.of(KEY, 1e6)
+    assert later is not None
+    assert later.total == Money("6.25", "EUR")
+
+
+def test_what_is_not_known_is_no_zero() -> None:
+    spending = Spending()
+    spending.see(KEY, None, 0.0)
+    assert spending.of(KEY, 7200.0) is None
+    spending.see(KEY, Money("1", "EUR"), 7200.0)
+    assert spending.of(KEY, 10800.0) == Spent(Money("1", "EUR"), Money("1.00", "EUR"), 7200.0, whole=True)
+    spending.see(KEY, None, 10800.0)
+    assert spending.of(KEY, 99999.0) == Spent(None, Money("1.00", "EUR"), 7200.0, whole=False)
+
+
+def test_a_clock_that_is_set_back_and_a_deletion_cost_nothing() -> None:
+    spending = Spending()
+    spending.see(KEY, Money("1", "EUR"), 100.0)
+    found = spending.of(KEY, 40.0)
+    assert found is not None
+    assert found.total == Money("0.00", "EUR")
+    spending.stop(KEY, 3640.0)
+    gone = spending.of(KEY, 99999.0)
+    assert gone is not None
+    assert gone.total == Money("1.00", "EUR")
