@@ -16,7 +16,8 @@ from clients.kube.hpa_looks import HpaLooks
 from clients.kube.hpa_object import HpaObject
 from clients.kube.hpa_rescales import Rescale, Rescales, rescale_events
 from clients.kube.keda_object import KedaObject
-from clients.kube.kthena_policy_object import PolicyObject
+from clients.kube.kthena_policy_looks import PolicyLooks
+from clients.kube.kthena_policy_object import PolicyObject, bound
 from clients.kube.rows import EventRow
 from clients.kube.session import Session
 from clients.kube.world import World
@@ -59,7 +60,8 @@ class Autoscalers:
         self.zone: str | None = None
         """The time zone of the CronHPA controller, where it could be read."""
         self.zone_asked = False
-        self.looks = HpaLooks(session, self._hpa)
+        self.looks = HpaLooks(session, self._hpa, self.rescales)
+        self.policies = PolicyLooks(session, self._policy, self._counts)
 
     # -- objects in
 
@@ -165,6 +167,33 @@ class Autoscalers:
         place = self._places.get(uid)
         known = self._by_place.get(place) if place is not None else None
         return known if isinstance(known, HpaObject) else None
+
+    def rules(self, row: Autoscaler | None) -> PolicyObject | None:
+        """The policy that a binding of v0.1 to v0.4 follows."""
+        if not isinstance(row, PolicyObject) or row.policy is None:
+            return None
+        rules = self.at(ObjectRef(kthena_policy.GROUP, kthena_policy.KIND, row.namespace, row.policy))
+        return rules if isinstance(rules, PolicyObject) else None
+
+    def whole(self, row: PolicyObject) -> PolicyObject:
+        """A policy with its targets, a binding with its policy's rules."""
+        rules = self.rules(row)
+        return row if rules is None else bound(row, rules)
+
+    def _policy(self, uid: str) -> PolicyObject | None:
+        place = self._places.get(uid)
+        known = self._by_place.get(place) if place is not None else None
+        return self.whole(known) if isinstance(known, PolicyObject) else None
+
+    def _counts(self, policy: PolicyObject) -> dict[tuple[str, str | None], int]:
+        """What its targets ask for, whole and by role."""
+        found: dict[tuple[str, str | None], int] = {}
+        for name, namespace in {(one.target.name, one.target.namespace) for one in policy.targets}:
+            row = self._world.servings.row(namespace or policy.namespace, name)
+            if row is not None:
+                found[(name, None)] = row.replicas
+                found |= {(name, role.name): role.replicas for role in row.roles}
+        return found
 
     def rescales(self, row: HpaObject) -> tuple[Rescale, ...]:
         """What the HPA did, oldest first."""

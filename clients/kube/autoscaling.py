@@ -15,8 +15,7 @@ from clients.kube.driver_index import Place, place_of
 from clients.kube.hpa_object import HpaObject, condition_words
 from clients.kube.hpa_rescales import rescale_events
 from clients.kube.keda_object import KedaObject
-from clients.kube.kthena_policy_decision import decide as decide_policy
-from clients.kube.kthena_policy_object import PolicyObject, bound
+from clients.kube.kthena_policy_object import PolicyObject
 from clients.kube.plan_parts import needs
 from clients.kube.planner import SPECS
 from clients.serving.autoscaling import Autoscaling, Bears, Part
@@ -91,18 +90,10 @@ def _rows(workload: Workload, scalers: Autoscalers, namespace: str) -> list[Auto
             row = scalers.at(ref, namespace) if ref is not None else None
             if row is not None:
                 found.setdefault(place_of(row.ref, namespace), row)
-            rules = _rules(row, scalers)
+            rules = scalers.rules(row)
             if rules is not None:
                 found.setdefault(place_of(rules.ref, namespace), rules)
     return list(found.values())
-
-
-def _rules(row: Autoscaler | None, scalers: Autoscalers) -> PolicyObject | None:
-    """The policy that a binding of v0.1 to v0.4 follows."""
-    if not isinstance(row, PolicyObject) or row.policy is None:
-        return None
-    rules = scalers.at(ObjectRef(kthena_policy.GROUP, kthena_policy.KIND, row.namespace, row.policy))
-    return rules if isinstance(rules, PolicyObject) else None
 
 
 # -- decisions
@@ -113,25 +104,23 @@ async def _decisions(
 ) -> list[Decision]:
     match row:
         case HpaObject() if not any(_keeps(other, row) for other in rows):
-            return [await scalers.looks.decide(row, scalers.rescales(row))]
+            return [await scalers.looks.decision(row)]
         case KedaObject():
             kept = next((other for other in rows if _keeps(row, other)), None)
             through = None
             if isinstance(kept, HpaObject):
-                through = await scalers.looks.decide(kept, scalers.rescales(kept))
+                through = await scalers.looks.decision(kept)
             current = workload.desired if through is None or through.current is None else through.current
             return [keda_rules.decide(row, current, clock.now(), through)]
         case PolicyObject() if row.targets:
-            rules = _rules(row, scalers)
-            whole = row if rules is None else bound(row, rules)
-            name = workload.key.name
-            counts: dict[tuple[str, str | None], int] = {
-                (name, spec.name): spec.replicas for spec in workload.role_specs
-            }
-            if workload.desired is not None:
-                counts[(name, None)] = workload.desired
-            made = decide_policy(whole, counts, {}, {}, clock.now())
-            return [one for one in made if one.target is not None and one.target.name == name]
+            key = workload.key
+            made = await scalers.policies.decision(scalers.whole(row))
+            return [
+                one
+                for one in made
+                if one.target is not None
+                and (one.target.namespace, one.target.name) == (key.namespace, key.name)
+            ]
     return []
 
 

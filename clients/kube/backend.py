@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from clients.clock import Clock, ClusterClock
+from clients.gpu.engine_watch import EngineWatch
 from clients.gpu.watch import GpuWatch
 from clients.kube import decode, kthena, logs, workloads
 from clients.kube.access import Access
@@ -22,6 +23,7 @@ from clients.kube.cronhpa import read_zone
 from clients.kube.discovery import kthena_schema
 from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.heartbeat import Heartbeat, Pulse
+from clients.kube.held_cost import held_cost
 from clients.kube.intake import DRIVING, KEEPERS, Intake, decoder_of, streams
 from clients.kube.kthena_order import from_schema
 from clients.kube.logs import Container
@@ -32,6 +34,7 @@ from clients.kube.reflector import Reflector, Timing
 from clients.kube.scale_guards import Rights
 from clients.kube.session import Session
 from clients.kube.shared_watches import NODES, PODS
+from clients.kube.target import load_target
 from clients.kube.world import World
 from clients.kube.writes import Writes
 from clients.serving.autoscaling import Autoscaling
@@ -42,6 +45,7 @@ from clients.serving.eta import Durations
 from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.plans import Money, ScalePlan
 from clients.serving.sources import SourceState, SourceStatus
+from clients.serving.target import LoadTarget
 from clients.serving.workload import Workload
 
 __all__ = ["KubeBackend"]
@@ -80,6 +84,7 @@ class KubeBackend:
         self._clock = clock
         self._namespaces = namespaces
         self._order = order
+        self._prices = prices
         self._timing = timing
         self._detected: str | None = None
         self._access = Access(session)
@@ -177,6 +182,11 @@ class KubeBackend:
         """The reader of this cluster's GPUs; it reads while somebody looks."""
         return self._gpus.watch
 
+    @property
+    def engines(self) -> EngineWatch:
+        """The reader of the engines in its pods, of those that somebody looks at."""
+        return self._gpus.engines
+
     def gpus_held(self) -> Mapping[str, int] | None:
         """GPUs that the pods of each node hold, where all pods may be seen."""
         return self._world.ledger.held()
@@ -220,6 +230,7 @@ class KubeBackend:
         self._world = World(self._session.cluster, order=self.version_of, shown=self._shows)
         self._scalers = Autoscalers(self._session, self._world)
         tasks.append(asyncio.create_task(self._scalers.looks.run(), name="looks"))
+        tasks.append(asyncio.create_task(self._scalers.policies.run(), name="policies"))
         tasks.append(asyncio.create_task(self._gpus.renew().run(), name="gpus"))
         tasks.append(asyncio.create_task(self._tell_zone(), name="zone"))
         gate = asyncio.Semaphore(_LISTS_AT_ONCE)
@@ -342,6 +353,11 @@ class KubeBackend:
         self._access.forget()
         for reflector in self._reflectors.values():
             reflector.wake()
+        self._gpus.wake()
+
+    def hourly(self, workload: Workload) -> Money | None:
+        """The GPUs that its pods hold, by the models of their nodes."""
+        return held_cost(workload, self._world.ledger, self._prices)
 
     async def plan(self, workload: Workload, change: Change) -> ScalePlan:
         """The plan with every guard but the server's dry run.
@@ -402,6 +418,10 @@ class KubeBackend:
     async def scaled(self, workload: Workload) -> ScaleTarget:
         """What an autoscaler of the workload has as its target; raises KubeError."""
         return self._planner.scaled(self._world, workload)
+
+    async def load_target(self, key: WorkloadKey, ingress: str | None) -> LoadTarget:
+        """Where a load test of the workload goes; ``ingress`` is the setting's address. Raises KubeError."""
+        return await load_target(self._session, SPECS[key.kind], key, ingress)
 
     async def driver(self, ref: ObjectRef) -> dict[str, Any]:
         """An object of a chain as the server has it now; raises KubeError."""

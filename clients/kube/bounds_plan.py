@@ -28,7 +28,7 @@ from clients.kube.objects import read_object
 from clients.kube.plan_parts import Asker, ChangeError, kubectl
 from clients.kube.resources import ResourceSpec, in_path
 from clients.kube.rows import OwnerRow
-from clients.kube.scale_guards import DRY_RUN_PENDING, owner_guard, stale_guard
+from clients.kube.scale_guards import DRY_RUN_PENDING, owner_guard
 from clients.kube.session import Session
 from clients.kube.world import World
 from clients.serving.affected import count_of
@@ -44,6 +44,7 @@ from clients.serving.changes import (
     SuspendChange,
     Verb,
 )
+from clients.serving.count_guards import stale_guard
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.keys import ObjectRef
 from clients.serving.phase import Phase
@@ -140,7 +141,9 @@ class BoundsPlanner:
             plan,
             bounds_before=before,
             bounds_after=after,
-            notes=_notes(place, before, after, inner, resting=workload.desired == 0 and scaler != "none"),
+            notes=_then(
+                plan, *_notes(place, before, after, inner, resting=workload.desired == 0 and scaler != "none")
+            ),
             undo=BoundsChange(before.minimum, before.maximum, change.role),
         )
 
@@ -165,7 +168,7 @@ class BoundsPlanner:
             else "KServe deletes its Deployment and autoscaler; the service, its name and its URL stay"
         )
         plan = await self._made(workload, change, ref, patch, [], inner=inner)
-        return replace(plan, notes=(note,), undo=RunChange(not change.running))
+        return replace(plan, notes=_then(plan, note), undo=RunChange(not change.running))
 
     # -- freezing and suspending
 
@@ -199,7 +202,7 @@ class BoundsPlanner:
         said = f"no scaling {word} by it any more" if change.frozen else f"scaling {word} by it again"
         return replace(
             plan,
-            notes=(said, *notes),
+            notes=_then(plan, said, *notes),
             undo=FreezeChange(change.driver, change.direction, not change.frozen),
         )
 
@@ -214,7 +217,7 @@ class BoundsPlanner:
             if change.suspended
             else "KEDA makes its HPA again and acts on its triggers"
         )
-        return replace(plan, notes=(said,), undo=SuspendChange(change.driver, not change.suspended))
+        return replace(plan, notes=_then(plan, said), undo=SuspendChange(change.driver, not change.suspended))
 
     # -- whole objects
 
@@ -375,6 +378,11 @@ def _leads_to(
     return ReplicasChange(after.clamp(now)) if now else ReplicasChange()
 
 
+def _then(plan: ScalePlan, *notes: str) -> tuple[str, ...]:
+    """What comes of it; nothing does of what is not sent."""
+    return notes if plan.write is not None else ()
+
+
 def _notes(
     place: BoundsPlace, before: Bounds, after: Bounds, inner: ScalePlan, *, resting: bool
 ) -> tuple[str, ...]:
@@ -384,7 +392,7 @@ def _notes(
         notes.append(f"pinned at {after.minimum}: neither scaled out nor in until it is unpinned")
     if resting:
         notes.append("its count is 0, where an autoscaler rests: bounds bite once it runs again")
-    elif inner.before == inner.after and after != before:
+    elif inner.before == inner.after:
         notes.append(
             "nothing moves now: it stands within them, and they bite when the autoscaler next decides"
         )

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
-
+from clients.kube.gpu_room import GpuRoom, PodNeed, Unit, alike
 from clients.kube.rows import NodeRow, PodRow
 from clients.serving.backend import GpuTotals
 from clients.serving.plans import Capacity
 
-__all__ = ["GpuLedger", "PodNeed"]
+__all__ = ["GpuLedger"]
 
 _ENDED = ("Succeeded", "Failed")
 _MODEL_LABELS = ("nvidia.com/gpu.product", "amd.com/gpu.product-name", "gpu.nvidia.com/model")
-
-
-class PodNeed(Struct, frozen=True):
-    """Some pods alike: GPUs of each, how many, and which nodes they may use."""
-
-    gpus: int
-    count: int = 1
-    node_selector: tuple[tuple[str, str], ...] = ()
-    tolerations: tuple[tuple[str, str, str, str], ...] = ()
-    """(key, operator, value, effect)"""
 
 
 class GpuLedger:
@@ -108,6 +97,12 @@ class GpuLedger:
         rows = sorted(self._nodes.values(), key=lambda row: (not row.ready, row.name))
         return tuple(row.name for row in rows if row.gpus > 0)
 
+    def model(self, node: str) -> str | None:
+        """The GPU model of one node, by the same labels; ``None`` where it is not told."""
+        row = self._nodes.get(node)
+        labels = {} if row is None else row.labels
+        return next((labels[label] for label in _MODEL_LABELS if label in labels), None)
+
     def models(self, needs: Iterable[PodNeed]) -> frozenset[str]:
         """GPU models on the nodes that these pods may use, by the labels of the vendors' discovery."""
         asked = [need for need in needs if need.gpus > 0]
@@ -120,32 +115,42 @@ class GpuLedger:
         )
 
     def fits(self, needs: Iterable[PodNeed]) -> Capacity:
-        """Whether all these pods find room at once: largest first, each on the first node with room.
+        """Whether all these pods find room at once."""
+        return self.room_for((Unit(each=tuple(needs)),))
 
-        ``free``, ``total`` and ``nodes`` count the nodes that at least one of them may use. Node affinity and
-        topology are not looked at; the scheduler has the last word.
+    def room_for(self, units: Sequence[Unit]) -> Capacity:
+        """Whether the pods of all units find room at once, and else of how many GPUs they can make use.
+
+        ``free``, ``total``, ``nodes`` and ``models`` are of the nodes that at least one of them may use.
+        Node affinity and topology are not looked at; the scheduler has the last word.
         """
-        asked = sorted((need for need in needs if need.gpus > 0), key=lambda need: -need.gpus)
+        asked = alike(need for unit in units for need in unit.needs if need.gpus > 0)
         needed = sum(need.gpus * need.count for need in asked)
         if not self.nodes_seen:
             return Capacity(None, None, needed, None)
-        usable = {row.name: row for row in self._nodes.values() if any(_admits(row, need) for need in asked)}
-        usable = {name: row for name, row in usable.items() if row.gpus > 0}
-        total = sum(row.gpus for row in usable.values())
+        open_to = {row.name for row in self._nodes.values() if any(_admits(row, need) for need in asked)}
+        usable = sorted(name for name in open_to if self._nodes[name].gpus > 0)
+        total = sum(self._nodes[name].gpus for name in usable)
         if not self.pods_seen:
             return Capacity(None, total, needed, None, len(usable))
-        room = {name: self._free(row) for name, row in sorted(usable.items())}
-        free = sum(room.values())
-        fits = True
-        for need in asked:
-            left = need.count
-            for name in room:
-                if left and _admits(usable[name], need):
-                    taken = min(left, room[name] // need.gpus)
-                    room[name] -= taken * need.gpus
-                    left -= taken
-            fits = fits and left == 0
-        return Capacity(free, total, needed, fits, len(usable))
+        free = {name: self._free(self._nodes[name]) for name in usable}
+        models: dict[str, int] = {}
+        for name, count in free.items():
+            model = self.model(name) or ""
+            models[model] = models.get(model, 0) + count
+        fits = GpuRoom(free, self._may_use).place(asked) == needed
+        return Capacity(
+            sum(free.values()),
+            total,
+            needed,
+            fits,
+            len(usable),
+            needed if fits else GpuRoom(free, self._may_use).usable(units),
+            tuple(sorted(models.items())),
+        )
+
+    def _may_use(self, node: str, need: PodNeed) -> bool:
+        return _admits(self._nodes[node], need)
 
 
 def _admits(row: NodeRow, need: PodNeed) -> bool:

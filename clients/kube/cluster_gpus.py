@@ -1,12 +1,14 @@
-"""How the GPUs of one cluster are read: through its API server, and from Prometheus where one is named."""
+"""How GPUs and engines of one cluster are read: through its API server, GPUs also from a Prometheus."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from clients.clock import Clock
+from clients.gpu.engine_watch import EngineWatch
 from clients.gpu.prometheus import PrometheusPlace
 from clients.gpu.watch import GpuWatch
 from clients.gpu.web_door import WebDoor
@@ -36,16 +38,29 @@ class ClusterGpus:
         """``nodes`` are those with GPUs, as far as they are known."""
         self._door = ClusterDoor(session)
         self._clock = clock
+        self._rate = lambda: session.clock.rate
         self._options = options
         self._nodes = nodes
         place = options.prometheus
         self._web = WebDoor(place.url) if place is not None and place.url else None
-        self.watch = self._made()
+        self.renew()
 
-    def renew(self) -> GpuWatch:
-        """Another reader, with nothing of the last one's: another cluster answers under this address."""
+    def renew(self) -> ClusterGpus:
+        """Other readers, with nothing of the last ones': another cluster answers under this address."""
         self.watch = self._made()
-        return self.watch
+        self.engines = EngineWatch(self._door, self._clock, rate=self._rate)
+        return self
+
+    async def run(self) -> None:
+        """Reads until it is cancelled."""
+        async with asyncio.TaskGroup() as reading:
+            reading.create_task(self.watch.run())
+            reading.create_task(self.engines.run())
+
+    def wake(self) -> None:
+        """What had no good answer is asked for again now."""
+        self.watch.wake()
+        self.engines.wake()
 
     async def close(self) -> None:
         """Ends connections."""

@@ -23,13 +23,17 @@ from clients.kube.errors import ConfigError
 from clients.kube.kubeconfig import Fields, Kubeconfig, read, search
 from clients.kube.proxies import proxy_for
 
-__all__ = ["ClusterConfig", "ConnectOptions", "ContextInfo", "contexts", "load"]
+__all__ = ["ClusterConfig", "ConnectOptions", "ContextInfo", "NoClusterError", "contexts", "load"]
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its service account."""
 EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 """Name of the cluster extension that client-go hands to exec plugins as ``spec.cluster.config``."""
+
+
+class NoClusterError(ConfigError):
+    """There is no kubeconfig with a context in it, none was asked for, and this is no pod."""
 
 
 class ConnectOptions(Struct, frozen=True):
@@ -124,8 +128,8 @@ def load(options: ConnectOptions, *, environ: Mapping[str, str], interactive: bo
     """The cluster that options and kubeconfig name, else the one this process runs in.
 
     With ``interactive`` a login plugin that must have a terminal is run here and now, so call it before the
-    terminal is taken; without, such a configuration comes back with ``needs_login``. Raises ConfigError,
-    and KubeError(kind=login) when that plugin fails.
+    terminal is taken; without, such a configuration comes back with ``needs_login``. Raises ConfigError
+    (NoClusterError where nothing names a cluster), and KubeError(kind=login) when that plugin fails.
     """
     files = search(options.kubeconfig, environ)
     config = read(files)
@@ -136,7 +140,8 @@ def load(options: ConnectOptions, *, environ: Mapping[str, str], interactive: bo
     else:
         account = _in_cluster(environ)
         if account is None:
-            raise ConfigError(_nothing(files, environ))
+            told = _nothing(files, environ)
+            raise ConfigError(told) if environ.get("KUBECONFIG") and not files else NoClusterError(told)
         account.impersonate = _impersonation(None, options)
         loaded = account
     if interactive and loaded.needs_login:

@@ -21,6 +21,7 @@ from clients.kube.controller_rows import (
 )
 from clients.kube.decode import identity, kept_labels, owner_of, read, replicas_of, timestamp
 from clients.kube.decode_gpus import gpus_of_pod
+from clients.kube.engine_words import engine_in
 
 __all__ = [
     "SHOW_LABEL",
@@ -38,13 +39,6 @@ _CONTROLLER = msgspec.json.Decoder(shapes.ControllerShape)
 _LWS = msgspec.json.Decoder(shapes.LeaderWorkerSetShape)
 _SERVICE = msgspec.json.Decoder(shapes.InferenceServiceShape)
 
-_ENGINES = (
-    ("vllm", ("vllm",)),
-    ("sglang", ("sglang", "lmsysorg/")),
-    ("tgi", ("text-generation-inference", "text-generation-launcher", "text-generation-router")),
-    ("triton", ("tritonserver",)),
-)
-"""An engine, and what in an image or a command names it."""
 _MODES = {"RawDeployment": "Standard", "Serverless": "Knative"}
 """Names of before KServe 0.15, which its webhook rewrites."""
 
@@ -241,10 +235,8 @@ def _template(template: shapes.Template | None) -> TemplateRow:
 
 
 def _engine(containers: Iterable[shapes.Container]) -> str | None:
-    for container in containers:
-        words = (container.image or "", *(container.command or ()), *(container.args or ()))
-        text = " ".join(word[:256] for word in words[:16]).lower()
-        for engine, names in _ENGINES:
-            if any(name in text for name in names):
-                return engine
-    return None
+    told = (
+        engine_in((container.image or "", *(container.command or ()), *(container.args or ())))
+        for container in containers
+    )
+    return next((engine for engine in told if engine is not None), None)

@@ -21,14 +21,12 @@ from clients.kube.scale_guards import (
     DRY_RUN_PENDING,
     capacity_guard,
     driver_guards,
-    expected_guard,
-    operation_guard,
     owner_guard,
-    stale_guard,
 )
 from clients.kube.victims import victims
 from clients.serving.changes import ReplicasChange
 from clients.serving.cost import hourly
+from clients.serving.count_guards import expected_guard, operation_guard, stale_guard
 from clients.serving.eta import Durations
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.keys import ObjectRef

@@ -375,7 +375,7 @@ def _minimums(minimums: dict[str, int | None] | None) -> tuple[tuple[str, int], 
 
 def _role(role: shapes.ServingRole, index: int) -> RoleRow:
     entry = (role.entry_template.spec if role.entry_template else None) or shapes.TemplateSpec()
-    worker = role.worker_template.spec if role.worker_template else None
+    worker = (role.worker_template.spec if role.worker_template else None) or shapes.TemplateSpec()
     return RoleRow(
         name=intern(role.name or ""),
         index=index,
@@ -385,14 +385,24 @@ def _role(role: shapes.ServingRole, index: int) -> RoleRow:
         max_unavailable=_text(role.max_unavailable),
         partition=_text(role.partition),
         gpus_entry=gpus_of_pod(entry.containers, entry.init_containers),
-        gpus_worker=gpus_of_pod(worker.containers, worker.init_containers) if worker else 0,
-        node_selector=tuple((key, value or "") for key, value in (entry.node_selector or {}).items()),
-        tolerations=tuple(
-            (item.key or "", item.operator or "Equal", item.value or "", item.effect or "")
-            for item in entry.tolerations or ()
-        ),
+        gpus_worker=gpus_of_pod(worker.containers, worker.init_containers),
+        node_selector=_selector(entry),
+        tolerations=_tolerations(entry),
+        worker_node_selector=_selector(worker),
+        worker_tolerations=_tolerations(worker),
         startup_probe=any(item.startup_probe is not None for item in entry.containers or ()),
         replicas_present=isinstance(role.replicas, int),
+    )
+
+
+def _selector(spec: shapes.TemplateSpec) -> tuple[tuple[str, str], ...]:
+    return tuple((key, value or "") for key, value in (spec.node_selector or {}).items())
+
+
+def _tolerations(spec: shapes.TemplateSpec) -> tuple[tuple[str, str, str, str], ...]:
+    return tuple(
+        (item.key or "", item.operator or "Equal", item.value or "", item.effect or "")
+        for item in spec.tolerations or ()
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from clients.serving.backend import BackendError
 from clients.serving.plain import plain
 
 __all__ = ["Cause", "ConfigError", "ErrorKind", "KubeError", "StreamIdleError", "from_reply", "retry_after"]
 
-MESSAGE_LIMIT = 400
 LONGEST_RETRY_AFTER = 300.0
 """Seconds; a server that asks for more is asked again after this."""
 
@@ -34,6 +34,17 @@ class ErrorKind(StrEnum):
     LOGIN = "login"
 
 
+_LOST = frozenset(
+    (
+        ErrorKind.UNREACHABLE,
+        ErrorKind.UNAUTHORIZED,
+        ErrorKind.FORBIDDEN,
+        ErrorKind.LOGIN,
+        ErrorKind.THROTTLED,
+    )
+)
+
+
 class Cause(Struct, frozen=True):
     """One entry of a Status' ``details.causes``."""
 
@@ -42,12 +53,8 @@ class Cause(Struct, frozen=True):
     field: str = ""
 
 
-class KubeError(Exception):
-    """One plain line: what happened, to what, what to do.
-
-    ``sent`` is False when the request certainly never reached the server; True means it may have (an
-    answer came, or the connection broke after sending), so a write must be looked at before trying again.
-    """
+class KubeError(BackendError):
+    """What came to nothing at an API server, and of which kind that was."""
 
     def __init__(
         self,
@@ -60,14 +67,12 @@ class KubeError(Exception):
         retry_after: float | None = None,
         sent: bool = False,
     ) -> None:
-        self.message = plain(message, MESSAGE_LIMIT)
-        super().__init__(self.message)
+        super().__init__(message, sent=sent, lost=kind in _LOST)
         self.kind = kind
         self.status = status
         self.reason = reason
         self.causes = causes
         self.retry_after = retry_after
-        self.sent = sent
 
 
 class ConfigError(KubeError):

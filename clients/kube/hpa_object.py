@@ -16,7 +16,17 @@ from msgspec import Struct
 from clients.kube.decode import timestamp
 from clients.kube.quantity import milli, parse
 from clients.kube.rows import OwnerRow
-from clients.kube.scaler_fields import group_of, integer, listed, mapping, metadata, opened, owner_of, text
+from clients.kube.scaler_fields import (
+    group_of,
+    integer,
+    label_selector,
+    listed,
+    mapping,
+    metadata,
+    opened,
+    owner_of,
+    text,
+)
 from clients.serving.decision import Aggregate, Unit
 from clients.serving.keys import ObjectRef
 
@@ -257,32 +267,12 @@ def _metric(entry: Mapping[str, Any]) -> MetricSpec:
         utilization=integer(target.get("averageUtilization")),
         average=_milli(target.get("averageValue")),
         value=_milli(target.get("value")),
-        selector=_selector(mapping(body.get("metric")).get("selector")),
+        selector=label_selector(mapping(body.get("metric")).get("selector")),
         container=text(body.get("container")) or None,
         object_api=text(described.get("apiVersion")),
         object_kind=text(described.get("kind")),
         object_name=text(described.get("name")),
     )
-
-
-def _selector(given: object) -> str | None:
-    """A LabelSelector as a query string."""
-    selector = mapping(given)
-    labels = mapping(selector.get("matchLabels"))
-    parts = [f"{key}={text(labels[key])}" for key in sorted(labels)]
-    for entry in listed(selector.get("matchExpressions")):
-        key, values = text(entry.get("key")), entry.get("values")
-        among = ",".join(sorted(text(value) for value in values)) if isinstance(values, list) else ""
-        match text(entry.get("operator")):
-            case "In":
-                parts.append(f"{key} in ({among})")
-            case "NotIn":
-                parts.append(f"{key} notin ({among})")
-            case "Exists":
-                parts.append(key)
-            case "DoesNotExist":
-                parts.append(f"!{key}")
-    return ",".join(parts) or None
 
 
 def _readings(given: object) -> tuple[Reading | None, ...]:

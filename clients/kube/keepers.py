@@ -26,6 +26,7 @@ from clients.kube.members import Members
 from clients.kube.membership import Member
 from clients.kube.ownership import Ownership
 from clients.kube.rows import EndpointSliceRow, EventRow, PodRow
+from clients.kube.silence import behind_since, silence
 from clients.serving.chain import Link, LinkKind
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.workload import Driver, Workload
@@ -33,6 +34,8 @@ from clients.serving.workload import Driver, Workload
 __all__ = ["Keepers"]
 
 _NONE: frozenset[str] = frozenset()
+_MOST_PASSING = 32
+"""Counts kept that were wanted between two looks; somebody who changes them oftener is told of in part."""
 
 
 class Keepers:
@@ -59,6 +62,7 @@ class Keepers:
         self._kept: dict[str, Kept] = {}
         """What objects and drivers say of each workload."""
         self._wakes: dict[str, float] = {}
+        self._passing: dict[str, list[ControllerRow | LeaderWorkerSetRow]] = {}
         self._dirty: set[str] = set()
         self._gone: set[WorkloadKey] = set()
         self._hidden: tuple[tuple[str, int], ...] | None = None
@@ -72,6 +76,7 @@ class Keepers:
         if namesake is not None and namesake != row.uid:
             self._forget(namesake)
         was_home = self._home(row.uid) if old is not None else None
+        self._keep_passing(old, row)
         self._tree.put(row)
         home = self._home(row.uid)
         if old is None or home != was_home or _arranges(old) != _arranges(row):
@@ -83,6 +88,16 @@ class Keepers:
             self._hidden = None
         if home is not None:
             self._dirty.add(home)
+
+    def _keep_passing(self, old: KeeperRow | None, new: KeeperRow) -> None:
+        """Counts that change again before they were derived are still what somebody asked for."""
+        last = self._workloads.get(new.uid)
+        if last is None or not isinstance(old, ControllerRow | LeaderWorkerSetRow):
+            return
+        kept = self._passing.get(new.uid, [])
+        told = kept[-1].replicas if kept else last.desired
+        if _count(new) != old.replicas != told and len(kept) < _MOST_PASSING:
+            self._passing[new.uid] = [*kept, old]
 
     def drop(self, row: KeeperRow) -> None:
         """An object that is gone."""
@@ -110,6 +125,7 @@ class Keepers:
 
     def _withdraw(self, uid: str) -> None:
         self._kept.pop(uid, None)
+        self._passing.pop(uid, None)
         workload = self._workloads.pop(uid, None)
         if workload is not None:
             self._gone.add(workload.key)
@@ -360,6 +376,21 @@ class Keepers:
         """Derives everything again."""
         self._dirty.update(uid for uid in self._tree.objects if self._home(uid) == uid)
 
+    def passed(self) -> list[Workload]:
+        """As ``World.passed``. Of a service's Deployments nothing is told: only their sum is its count."""
+        found = [
+            replace(
+                self._workloads[uid],
+                desired=row.replicas,
+                generation=row.generation,
+                replicas_manager=row.replicas_manager,
+            )
+            for uid, rows in self._passing.items()
+            for row in rows
+        ]
+        self._passing.clear()
+        return found
+
     def derive(self, now: float) -> tuple[dict[WorkloadKey, Workload], set[WorkloadKey]]:
         """New values of what was touched, and keys of what is gone. ``now`` is cluster time."""
         self._dirty.update(uid for uid, wake in self._wakes.items() if wake <= now)
@@ -385,12 +416,17 @@ class Keepers:
         members = self._members_of(row.uid)
         last = before.groups if before is not None else ()
         seen = members.derive(here.asked, last, now, first=before is None)
-        if seen.wake is None:
+        behind, silent, wake = None, None, seen.wake
+        if row.observed_generation != row.generation and here.answers:
+            behind = behind_since(row, before, now)
+            silent, again = silence(row, behind, members.pods, None, now)
+            wake = min((at for at in (wake, again) if at is not None), default=None)
+        if wake is None:
             self._wakes.pop(row.uid, None)
         else:
-            self._wakes[row.uid] = seen.wake
+            self._wakes[row.uid] = wake
         exposed = exposure(self._slices_of(members), row.namespace, frozenset())
-        return workload_of(here, seen, exposed, before, now)
+        return workload_of(here, seen, exposed, (behind, silent), before, now)
 
     def _kept_of(self, row: KeeperRow) -> Kept:
         below = self._tree.below(row.uid)
@@ -409,6 +445,10 @@ class Keepers:
             for part in parts
             for driver in self._drivers.of([(part.kind, part.namespace, part.name)])
         )
+
+
+def _count(row: KeeperRow) -> int | None:
+    return row.replicas if isinstance(row, ControllerRow | LeaderWorkerSetRow) else None
 
 
 def _arranges(row: KeeperRow) -> tuple[object, ...]:

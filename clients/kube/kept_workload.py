@@ -54,6 +54,21 @@ class Kept(Struct, frozen=True):
     blank: Workload
     """The value, but for all that pods tell and that time changes."""
 
+    @property
+    def answers(self) -> bool:
+        """Whether its status tells which generation of the spec it is of.
+
+        A service's tells that of its Deployment (KServe 0.20), so that only one without a word is told of. A
+        status that somebody wrote without the field tells nothing.
+        """
+        row = self.row
+        if isinstance(row, InferenceServiceRow):
+            return row.observed_generation is None and not row.conditions and not self.below
+        written = bool(row.conditions)
+        if isinstance(row, ControllerRow | LeaderWorkerSetRow):
+            written = written or row.status_replicas is not None
+        return row.observed_generation is not None or not written
+
 
 def kept(cluster: str, row: KeeperRow, below: tuple[KeeperRow, ...], drivers: tuple[Driver, ...]) -> Kept:
     """That of an object, with all objects below it."""
@@ -89,10 +104,14 @@ def workload_of(
     kept: Kept,
     seen: Seen,
     exposed: tuple[str | None, tuple[int, int] | None],
+    silent: tuple[float | None, Trouble | None],
     before: Workload | None,
     now: float,
 ) -> Workload:
-    """The value. ``exposed``: the Service in front of it, as URL and endpoints; ``now`` is cluster time."""
+    """The value. ``exposed``: the Service in front of it, as URL and endpoints; ``now`` is cluster time.
+
+    ``silent``: since when its controller has not taken up the spec, and what there is to say of that.
+    """
     blank, asked = kept.blank, kept.asked
     counted = blank.desired is not None
     phase, cause = blank.phase, None
@@ -109,7 +128,8 @@ def workload_of(
         phase=phase,
         cause=cause,
         groups=seen.groups,
-        trouble=worst((worst_of(seen.groups), *_troubles(kept, before, now))),
+        behind_since=silent[0],
+        trouble=silent[1] or worst((worst_of(seen.groups), *_troubles(kept, before, now))),
         endpoint=blank.endpoint or inside,
         in_rotation=rotation,
         gpus=seen.gpus,

@@ -12,10 +12,11 @@ from clients.kube.kthena_ordinals import MOST_QUEUED, free_ordinals
 from clients.kube.kthena_parts import GroupContext, GroupNode
 from clients.kube.kthena_replicas import queued_replica
 from clients.kube.kthena_rows import ServingRows
-from clients.kube.kthena_silence import behind_since, silence
+from clients.kube.kthena_silence import answers
 from clients.kube.kthena_workload import CAPABILITIES, owner_of, role_specs
 from clients.kube.pod_reasons import Hints
 from clients.kube.rows import EventRow, ModelServingRow, PodGroupRow, PodRow, RoleRow
+from clients.kube.silence import behind_since, silence
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import ControllerState
 from clients.serving.workload import Group, Role, RoleSpec, Workload
@@ -283,7 +284,7 @@ class ServingIndex(ServingRows):
     def _workload(self, groups: tuple[Group, ...], previous: Workload | None, now: float) -> Workload:
         row = self.row
         ending = row.deleted is not None
-        behind = behind_since(row, previous, now)
+        behind = behind_since(row, previous, now) if answers(row) else None
         pods = self._pods() if behind is not None else ()
         silent, self._silence_wake = silence(row, behind, pods, self.controller_acted, now)
         phase, cause = phase_and_cause(groups, row.replicas, ending=ending)

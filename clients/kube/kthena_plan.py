@@ -20,15 +20,13 @@ from clients.kube.scale_guards import (
     Rights,
     capacity_guard,
     driver_guards,
-    expected_guard,
-    operation_guard,
     owner_guard,
     right_guard,
-    stale_guard,
 )
 from clients.serving.changes import ReplicasChange, inverse
 from clients.serving.confirm import ScaleInWord, confirmation
 from clients.serving.cost import hourly
+from clients.serving.count_guards import expected_guard, operation_guard, stale_guard
 from clients.serving.eta import Durations
 from clients.serving.guards import Guard
 from clients.serving.operation import Count, Prediction

@@ -1,7 +1,7 @@
 """What a Kthena AutoscalingPolicy decides (HEAD 3cc05728; fact sheet ``kthena``, section 7).
 
 Its controller scrapes pods or asks Prometheus and writes no metric value into the API. Where the caller has
-the same values the decision is recomputed; where not, only what the status and the bounds tell is told.
+read the same pages the decision is recomputed; where not, only what the status and the bounds tell is told.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from clients.serving.decision import (
     Decision,
     MetricDecision,
     Outcome,
+    PodSample,
     RateLimited,
     Stabilised,
 )
@@ -36,18 +37,22 @@ __all__ = ["PolicyHistory", "PolicyValue", "decide"]
 _INTERVAL = 15.0
 _MOST = 1_000_000_000
 _KEPT = 1024
-_BLIND = "its metrics are read by Kthena's controller alone and stand in no API"
 _SYNC = "--autoscaling-sync-period-seconds=15"
 
 
 class PolicyValue(Struct, frozen=True):
     """One metric as the controller sums it up."""
 
-    total: float
+    total: float = 0.0
     reporters: int | None = None
     """Pods that gave a value; ``None`` for Prometheus' one number for all."""
     unready: int = 0
     """Pods of the scrape group that are not ready."""
+    error: str | None = None
+    """Why there is no value."""
+    hidden: bool = False
+    """Only from here: the controller may well have one."""
+    pods: tuple[PodSample, ...] = ()
 
 
 class PolicyHistory:
@@ -87,26 +92,32 @@ def decide(
     values: Mapping[str | None, Mapping[str, PolicyValue]],
     histories: Mapping[str | None, PolicyHistory],
     now: float,
+    *,
+    keep: bool = False,
 ) -> tuple[Decision, ...]:
     """One decision for each target and role. ``current``: (name, role) → the count that is asked for.
 
-    ``values`` and ``histories`` are by role, or by ``None`` for whole targets; a missing entry is not known.
+    ``values`` and ``histories`` are by role, or by ``None`` for whole targets; a missing value was not read.
+    ``keep``: the decision is one of the controller's own looks, and later ones remember it.
     """
     if policy.shape is Shape.HETEROGENEOUS:
-        return _divided(policy, current, values.get(None), histories.get(None), now)
+        return _divided(policy, current, values.get(None, {}), histories.get(None), now, keep=keep)
     made = [
         _one(
             policy,
             target,
             current.get((target.target.name, target.role)),
-            values.get(target.role),
+            values.get(target.role, {}),
             histories.get(target.role),
             now,
+            keep=keep,
         )
         for target in policy.targets
     ]
-    if policy.shape is Shape.DISAGGREGATED and policy.ratio is not None:
-        made = _in_ratio(policy, policy.ratio, made)
+    if policy.shape is Shape.DISAGGREGATED:
+        made = _all_or_none(made)
+        if policy.ratio is not None:
+            made = _in_ratio(policy, policy.ratio, made)
     return tuple(made)
 
 
@@ -120,31 +131,28 @@ def _begin(policy: PolicyObject, target: PolicyTarget, current: int | None, now:
         current=current,
         minimum=target.minimum,
         maximum=target.maximum,
-        metrics=tuple(_unread(metric) for metric in target.metrics),
         interval=_INTERVAL,
-        reason=policy.problem or _BLIND,
+        reason=policy.problem or "its target is not there",
         assumptions=(_SYNC,),
     )
 
 
-def _unread(metric: PolicyMetric) -> MetricDecision:
-    return MetricDecision(
-        kind="policy",
-        name=metric.name,
-        target=metric.target,
-        error=f"read by the controller from {metric.source}"
-        if metric.source
-        else "has no source: it is left out",
-    )
+def _value_of(metric: PolicyMetric, values: Mapping[str, PolicyValue]) -> PolicyValue:
+    if metric.source is None:
+        return PolicyValue(error="has no source: it is left out")
+    unread = PolicyValue(error=f"read by the controller from {metric.source}", hidden=True)
+    return values.get(metric.name, unread)
 
 
 def _one(
     policy: PolicyObject,
     target: PolicyTarget,
     current: int | None,
-    values: Mapping[str, PolicyValue] | None,
+    values: Mapping[str, PolicyValue],
     history: PolicyHistory | None,
     now: float,
+    *,
+    keep: bool,
 ) -> Decision:
     made = _begin(policy, target, current, now)
     bounds = target.bounds
@@ -155,23 +163,31 @@ def _one(
     if fixed or not least <= current <= most:
         bound = clamp(current, bounds)
         reason = f"min is max: the role stays at {bound}" if fixed else f"{current} is out of its bounds"
-        return _settled(replace(made, metrics=(), reason=reason), bound)
-    if values is None:
-        return _by_status(policy, made)
-    metrics = tuple(_proposed(metric, values.get(metric.name), current, policy) for metric in target.metrics)
+        return _settled(replace(made, reason=reason), bound)
+    known = [_value_of(metric, values) for metric in target.metrics]
+    metrics = tuple(
+        _proposed(metric, value, current, policy) for metric, value in zip(target.metrics, known, strict=True)
+    )
+    made = replace(made, metrics=metrics)
+    hidden = next((metric for metric, value in zip(metrics, known, strict=True) if value.hidden), None)
+    if hidden is not None:
+        return _by_status(policy, replace(made, reason=f"{hidden.name}: {hidden.error}"))
     proposals = [
         (metric.proposal, index) for index, metric in enumerate(metrics) if metric.proposal is not None
     ]
     if not proposals:
-        return replace(made, outcome=Outcome.NONE, metrics=metrics, reason="no metric gives a value")
+        why = next((f"{metric.name}: {metric.error}" for metric in metrics), "it has no metric")
+        return replace(made, outcome=Outcome.NONE, reason=why)
     asked, winner = max(proposals, key=lambda each: each[0])
     best = clamp(asked, bounds)
-    made = replace(made, metrics=metrics, best=best, winner=winner, reason=None)
+    made = replace(made, best=best, winner=winner, reason=None)
     if history is None or history.since > now - policy.down.window:
         made = replace(
             made, assumptions=(*made.assumptions, "what it recommended before servegrid looked is unknown")
         )
     made = _corrected(policy, made, current, best, history or PolicyHistory(now), now)
+    if keep and history is not None:
+        history.remember(made)
     if best != asked and made.desired == best:
         made = replace(made, clamped=Clamped(best, "max" if best < asked else "min"))
     return made
@@ -203,12 +219,10 @@ def _settled(made: Decision, desired: int) -> Decision:
 # -- the proposal of a metric
 
 
-def _proposed(
-    metric: PolicyMetric, value: PolicyValue | None, current: int, policy: PolicyObject
-) -> MetricDecision:
-    made = replace(_unread(metric), error=None)
-    if value is None or not metric.target or metric.target < 0:
-        return replace(made, error="no value" if value is None else "its target is not above 0")
+def _proposed(metric: PolicyMetric, value: PolicyValue, current: int, policy: PolicyObject) -> MetricDecision:
+    made = MetricDecision(kind="policy", name=metric.name, target=metric.target, pods=value.pods)
+    if value.error is not None or not metric.target or metric.target < 0:
+        return replace(made, error=value.error or "its target is not above 0")
     if value.reporters is None:
         wanted = value.total / metric.target
         ratio = wanted / current if current else math.inf
@@ -222,7 +236,7 @@ def _proposed(
             proposal=current if near else _ceil(wanted),
         )
     if value.reporters <= 0:
-        return replace(made, error="no value")
+        return replace(made, error="no pod gives a value")
     average = value.total / value.reporters
     proposal, near = _per_pod(value, current, metric.target, policy.tolerance)
     return replace(
@@ -332,9 +346,11 @@ def _panicking(
 def _divided(
     policy: PolicyObject,
     current: Mapping[tuple[str, str | None], int],
-    values: Mapping[str, PolicyValue] | None,
+    values: Mapping[str, PolicyValue],
     history: PolicyHistory | None,
     now: float,
+    *,
+    keep: bool,
 ) -> tuple[Decision, ...]:
     counts = [current.get((target.target.name, target.role)) for target in policy.targets]
     ranges = [target.bounds for target in policy.targets]
@@ -347,10 +363,16 @@ def _divided(
         sum(most for _, most in known),
         metrics=policy.targets[0].metrics,
     )
-    together = _one(policy, whole, sum(count or 0 for count in counts), values, history, now)
+    together = _one(policy, whole, sum(count or 0 for count in counts), values, history, now, keep=keep)
     if together.desired is None:
         return tuple(
-            replace(_begin(policy, target, count, now), outcome=together.outcome, reason=together.reason)
+            replace(
+                together,
+                target=target.target,
+                current=count,
+                minimum=target.minimum,
+                maximum=target.maximum,
+            )
             for target, count in zip(policy.targets, counts, strict=True)
         )
     shares = split(policy.targets, together.desired, policy.expansion)
@@ -368,6 +390,21 @@ def _divided(
         )
         for target, count, share in zip(policy.targets, counts, shares, strict=True)
     )
+
+
+def _all_or_none(made: list[Decision]) -> list[Decision]:
+    """Roles are set together: where one has no decision, or none that is known, no other moves by itself."""
+    lost = next((one for one in made if one.outcome is Outcome.NONE), None)
+    lost = lost or next((one for one in made if one.desired is None), None)
+    if lost is None:
+        return made
+    reason = f"roles are scaled together, and of {lost.role} there is no decision"
+    return [
+        decision
+        if decision.desired is None
+        else replace(decision, outcome=lost.outcome, desired=None, goes_to=None, until=None, reason=reason)
+        for decision in made
+    ]
 
 
 def _in_ratio(policy: PolicyObject, ratio: Ratio, made: list[Decision]) -> list[Decision]:

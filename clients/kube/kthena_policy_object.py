@@ -13,16 +13,28 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clients.kube.durations import seconds
 from clients.kube.quantity import parse
-from clients.kube.scaler_fields import group_of, integer, listed, mapping, metadata, number, opened, text
+from clients.kube.scaler_fields import (
+    group_of,
+    integer,
+    label_selector,
+    listed,
+    mapping,
+    metadata,
+    number,
+    opened,
+    text,
+)
 from clients.serving.keys import ObjectRef
 
 __all__ = [
     "BINDING",
     "GROUP",
     "KIND",
+    "PageSource",
     "Panic",
     "PolicyMetric",
     "PolicyObject",
@@ -51,13 +63,32 @@ class Shape(StrEnum):
     """Each role of one target by itself, then kept in a ratio."""
 
 
+class PageSource(Struct, frozen=True):
+    """A page that each entry pod of the target serves."""
+
+    port: int = 8100
+    uri: str = "/metrics"
+    selector: str | None = None
+    """Only of pods with these labels."""
+    metric: str = ""
+    """What it is called there."""
+
+
 class PolicyMetric(Struct, frozen=True):
-    """What is compared, and where the controller reads it."""
+    """What is compared, and where the controller reads it. Without a source it is left out."""
 
     name: str
     target: float | None
-    source: str | None = None
-    """``pods :8100/metrics``, ``Prometheus http://…``; ``None`` where it has no source: it is left out."""
+    pages: PageSource | None = None
+    prometheus: str | None = None
+    """The server that it asks; its query gives one number."""
+
+    @property
+    def source(self) -> str | None:
+        """``pods :8100/metrics``, ``Prometheus http://…``."""
+        if self.pages is not None:
+            return f"pods :{self.pages.port}{self.pages.uri}"
+        return None if self.prometheus is None else f"Prometheus {self.prometheus}"
 
 
 class StableRule(Struct, frozen=True):
@@ -88,6 +119,8 @@ class PolicyTarget(Struct, frozen=True):
     role: str | None = None
     cost: int = 0
     metrics: tuple[PolicyMetric, ...] = ()
+    endpoint: PageSource | None = None
+    """Where up to v0.4 every metric of a binding's policy is read, each by its own name."""
 
     @property
     def bounds(self) -> tuple[int, int] | None:
@@ -119,6 +152,8 @@ class PolicyObject(Struct, frozen=True):
     """The whole policy."""
 
     uid: str
+    generation: int
+    """Another one after each edit, with which the controller begins anew."""
     namespace: str
     name: str
     shape: Shape | None
@@ -159,6 +194,7 @@ def decode_object(raw: bytes | msgspec.Raw) -> PolicyObject:
     split = mapping(spec.get("heterogeneousTarget")) or mapping(spec.get("optimizerConfiguration"))
     return PolicyObject(
         uid=uid,
+        generation=_or(integer(mapping(obj.get("metadata")).get("generation")), 0),
         namespace=namespace,
         name=name,
         shape=shape,
@@ -189,12 +225,22 @@ def decode_object(raw: bytes | msgspec.Raw) -> PolicyObject:
 def bound(binding: PolicyObject, policy: PolicyObject) -> PolicyObject:
     """A binding's targets under its policy's rules."""
     targets = tuple(
-        msgspec.structs.replace(target, metrics=target.metrics or policy.metrics)
+        replace(target, metrics=tuple(_read_at(metric, target.endpoint) for metric in policy.metrics))
         for target in binding.targets
     )
-    return msgspec.structs.replace(
-        policy, shape=binding.shape, targets=targets, expansion=binding.expansion, policy=policy.name
+    return replace(
+        policy,
+        uid=binding.uid,
+        generation=binding.generation + policy.generation,
+        shape=binding.shape,
+        targets=targets,
+        expansion=binding.expansion,
+        policy=policy.name,
     )
+
+
+def _read_at(metric: PolicyMetric, endpoint: PageSource | None) -> PolicyMetric:
+    return metric if endpoint is None else replace(metric, pages=replace(endpoint, metric=metric.name))
 
 
 def _or(value: int | None, default: int) -> int:
@@ -221,17 +267,27 @@ def _stable(given: Mapping[str, Any], absent: StableRule) -> StableRule:
 
 def _metrics(given: object, sources: Mapping[str, Any]) -> tuple[PolicyMetric, ...]:
     return tuple(
-        PolicyMetric(name, number(entry.get("targetValue")), _source(mapping(sources.get(name))))
+        _metric(name, number(entry.get("targetValue")), mapping(sources.get(name)))
         for entry in listed(given)
         if (name := text(entry.get("name") or entry.get("metricName")))
     )
 
 
-def _source(given: Mapping[str, Any]) -> str | None:
-    prometheus, pod = mapping(given.get("prometheus")), given.get("pod")
+def _metric(name: str, target: float | None, source: Mapping[str, Any]) -> PolicyMetric:
+    prometheus, pod = mapping(source.get("prometheus")), source.get("pod")
     if isinstance(pod, dict):
-        return f"pods :{_or(integer(pod.get('port')), 8100)}{text(pod.get('uri'), '/metrics')}"
-    return f"Prometheus {text(prometheus.get('serverURL'))}" if prometheus else None
+        return PolicyMetric(name, target, pages=_pages(pod, name))
+    return PolicyMetric(name, target, prometheus=text(prometheus.get("serverURL")) if prometheus else None)
+
+
+def _pages(given: Mapping[str, Any], metric: str) -> PageSource:
+    """Also the endpoint of a target up to v0.4, which has the same fields but for the name."""
+    return PageSource(
+        port=integer(given.get("port")) or PageSource().port,
+        uri=text(given.get("uri"), PageSource().uri),
+        selector=label_selector(given.get("labelSelector")),
+        metric=text(given.get("name"), metric),
+    )
 
 
 def _targets(spec: Mapping[str, Any], namespace: str) -> tuple[Shape | None, tuple[PolicyTarget, ...]]:
@@ -253,7 +309,7 @@ def _targets(spec: Mapping[str, Any], namespace: str) -> tuple[Shape | None, tup
         bounds = mapping(given)
         metrics = bounds.get("metrics") or spec.get("metrics")
         made = _metrics(metrics, mapping(bounds.get("metricSources")))
-        found += _one(ref, bounds, namespace, role, made)
+        found += _one(ref, bounds, namespace, role, metrics=made)
     return Shape.DISAGGREGATED, tuple(found)
 
 
@@ -266,8 +322,10 @@ def _whole(part: Mapping[str, Any], spec: Mapping[str, Any], namespace: str) -> 
         text(entry.get("name")) or None for entry in entries if text(entry.get("kind"), "Role") == "Role"
     ]
     metrics = _metrics(spec.get("metrics"), mapping(target.get("metricSources")))
+    endpoint = None if "metricSources" in target else _pages(mapping(target.get("metricEndpoint")), "")
     for role in roles or [None]:
-        yield from _one(mapping(target.get("targetRef")), part, namespace, role, metrics)
+        ref = mapping(target.get("targetRef"))
+        yield from _one(ref, part, namespace, role, metrics=metrics, endpoint=endpoint)
 
 
 def _one(
@@ -275,7 +333,9 @@ def _one(
     bounds: Mapping[str, Any],
     namespace: str,
     role: str | None,
+    *,
     metrics: tuple[PolicyMetric, ...],
+    endpoint: PageSource | None = None,
 ) -> Iterator[PolicyTarget]:
     name = text(ref.get("name"))
     if name:
@@ -287,6 +347,7 @@ def _one(
             role=role or None,
             cost=_or(integer(bounds.get("cost")), 0),
             metrics=metrics,
+            endpoint=endpoint,
         )
 
 

@@ -1,73 +1,20 @@
-"""A controller that does not act: the spec's generation stays ahead of the one that the status tells.
+"""Whether a ModelServing's status is going to tell the generation that it is of (``silence``).
 
-Kthena writes ``status.observedGeneration`` at the end of a sync, and one sync may last: it makes all pods
-of all new groups under a client-side budget of 5 calls a second that all ModelServings share. So the
-status or any sign of work will do.
+One sync of Kthena may last: it makes all pods of all new groups under a client-side budget of 5 calls a
+second that all ModelServings share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from clients.kube.rows import ModelServingRow
 
-from clients.kube.rows import ModelServingRow, PodRow
-from clients.serving.phase import Trouble, TroubleKind
-from clients.serving.workload import Workload
-
-__all__ = ["REASON", "behind_since", "silence"]
-
-REASON = "ControllerSilent"
-
-_STEPS = (
-    (30.0, "30 s"),
-    (60.0, "1 min"),
-    (120.0, "2 min"),
-    (300.0, "5 min"),
-    (1800.0, "30 min"),
-    (7200.0, "2 h"),
-)
-"""How long (cluster seconds) is said in steps: a row that counted seconds would be drawn every second."""
+__all__ = ["answers"]
 
 
-def behind_since(row: ModelServingRow, previous: Workload | None, now: float) -> float | None:
-    """Since when the status has not told this generation; ``None`` if it has, or is never going to.
+def answers(row: ModelServingRow) -> bool:
+    """At 0 groups the controller's syncs fail before they reach the status (Kthena #1755).
 
-    At 0 groups the controller's syncs fail before they reach the status (Kthena #1755), and what is being
-    deleted is dropped without a word. A status that somebody wrote without the field tells nothing.
+    A status that somebody wrote without the field tells nothing.
     """
-    if row.generation is None or row.deleted is not None or not row.replicas:
-        return None
-    seen = row.observed_generation
-    if seen is None and (row.status_replicas is not None or row.conditions):
-        return None
-    if seen is not None and seen >= row.generation:
-        return None
-    if (
-        previous is not None
-        and previous.behind_since is not None
-        and previous.observed_generation == row.observed_generation
-    ):
-        return previous.behind_since
-    if previous is None and seen is None and row.generation == 1 and row.created is not None:
-        return min(row.created, now)
-    return now
-
-
-def silence(
-    row: ModelServingRow, behind: float | None, pods: Iterable[PodRow], acted: float | None, now: float
-) -> tuple[Trouble | None, float | None]:
-    """What to say of a controller that is ``behind`` since then, and when to look again.
-
-    ``acted`` is when it was last seen to make a pod for any ModelServing.
-    """
-    if behind is None:
-        return None, None
-    signs = [] if acted is None else [acted]
-    signs += [pod.created for pod in pods if pod.created is not None]
-    signs += [pod.deleted - (pod.grace or 0.0) for pod in pods if pod.deleted is not None]
-    since = max([behind, *(sign for sign in signs if sign <= now)])
-    told = [words for seconds, words in _STEPS if now - since >= seconds]
-    following = next((since + seconds for seconds, _ in _STEPS if since + seconds > now), None)
-    if not told:
-        return None, following
-    message = f"the controller has not taken up generation {row.generation} for {told[-1]}"
-    return Trouble(TroubleKind.BLOCKED, REASON, message, since), following
+    written = row.status_replicas is not None or bool(row.conditions)
+    return bool(row.replicas) and not (written and row.observed_generation is None)

@@ -14,6 +14,10 @@ CAPABILITIES = Capabilities(
 """Of every ModelServing. Whether 0 is allowed under a role-wise rollout is a guard's business."""
 
 
+_GANG = "volcano"
+"""Kthena makes a PodGroup of each group for this scheduler, with or without ``gangPolicy`` (v0.1 to HEAD)."""
+
+
 def role_specs(row: ModelServingRow) -> tuple[RoleSpec, ...]:
     """What the spec asks of each role, in each group."""
     minimums = dict(row.min_role_replicas)
@@ -27,6 +31,9 @@ def role_specs(row: ModelServingRow) -> tuple[RoleSpec, ...]:
             minimum=minimums.get(role.name),
             node_selector=role.node_selector,
             tolerations=role.tolerations,
+            worker_node_selector=role.worker_node_selector,
+            worker_tolerations=role.worker_tolerations,
+            gang=row.scheduler == _GANG,
         )
         for role in row.roles
     )

@@ -83,17 +83,19 @@ async def tail(
     pod: str,
     container: str | None,
     *,
-    lines: int = 200,
+    lines: int | None = 200,
     follow: bool = True,
     previous: bool = False,
 ) -> AsyncIterator[str]:
-    """The last ``lines`` lines and, with ``follow``, those that come, until the container ends.
+    """The last ``lines`` lines, or all, and, with ``follow``, those that come, until the container ends.
 
     Lines are as printed, without their line feed: hostile until passed through ``plain``. Raises KubeError:
     the container has not started (kind invalid), is gone, may not be read, or the connection broke.
     """
     path = f"/api/v1/namespaces/{in_path(namespace)}/pods/{in_path(pod)}/log"
-    params: dict[str, str | int | bool] = {"tailLines": lines}
+    params: dict[str, str | int | bool] = {}
+    if lines is not None:
+        params["tailLines"] = lines
     if container:
         params["container"] = container
     if follow and not previous:

@@ -124,13 +124,17 @@ class Ownership:
             uid = self._at.get(owner, "") if isinstance(owner, tuple) else owner
 
     def top(self, uid: str) -> KeeperRow | None:
-        """The topmost workload at or above it; ``None`` too where the owner of that is gone: it follows."""
+        """The topmost workload at or above it; ``None`` too where the owner of that is gone: it follows.
+
+        What a pod owns is never one: it is a part of the group that the pod leads (LeaderWorkerSet v0.10
+        gives each leader pod a StatefulSet of workers), also where nothing above that pod is known.
+        """
         top: KeeperRow | None = None
         last: KeeperRow | PodRow | None = None
         for here in self.path(uid):
             row = self.objects.get(here)
             last = row or self.pods[here]
-            if row is not None and row.kind in WORKLOADS:
+            if row is not None and row.kind in WORKLOADS and not (row.owner and row.owner.kind == "Pod"):
                 top = row
         return None if last is None or above(last) in self._buried else top
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from clients.kube.capacity import GpuLedger, PodNeed
+from clients.kube.capacity import GpuLedger
+from clients.kube.gpu_room import PodNeed, Unit
 from clients.serving.operation import Count
 from clients.serving.phase import Phase
 from clients.serving.plans import Capacity, Step, StepKind
@@ -62,32 +63,56 @@ def serves(group: Group, replica: RoleReplica) -> bool:
     return any(pod.ready and not pod.terminating for pod in replica.pods)
 
 
-def needs(specs: Sequence[RoleSpec], times: Mapping[str, int] | None = None) -> list[PodNeed]:
+def needs(specs: Sequence[RoleSpec], times: Mapping[str, int] | None = None) -> tuple[PodNeed, ...]:
     """The pods of so many replicas of each role; of one each without ``times``."""
     found = []
     for spec in specs:
         count = 1 if times is None else times.get(spec.name, 0)
-        for gpus, pods in ((spec.gpus_entry, count), (spec.gpus_worker, count * spec.workers)):
-            if gpus and pods:
-                found.append(PodNeed(gpus, pods, spec.node_selector, spec.tolerations))
-    return found
+        entry = (spec.gpus_entry, count, spec.node_selector, spec.tolerations)
+        workers = (
+            spec.gpus_worker, count * spec.workers, spec.worker_node_selector, spec.worker_tolerations
+        )  # fmt: skip
+        found += [PodNeed(*pods) for pods in (entry, workers) if pods[0] and pods[1] > 0]
+    return tuple(found)
 
 
 def capacity_of(
     workload: Workload, after: Count, steps: Sequence[Step], ledger: GpuLedger | None
 ) -> Capacity:
     """GPUs for what is made. What the same change removes is not counted as free: it goes no sooner."""
-    times: dict[str, int] = {}
+    units = [_unit(workload.role_specs, after, made) for made in _made(after, steps).values()]
+    if ledger is None:
+        return Capacity(None, None, sum(need.gpus * need.count for one in units for need in one.needs), None)
+    return ledger.room_for(units)
+
+
+def _made(after: Count, steps: Sequence[Step]) -> dict[str, tuple[bool, dict[str, int]]]:
+    """By group: whether it is new as a whole, and how many replicas of each role are made in it."""
+    found: dict[str, tuple[bool, dict[str, int]]] = {}
     for step in steps:
         if step.kind is StepKind.CREATE:
-            _, _, role_id = step.name.partition("/")
+            group, _, role_id = step.name.partition("/")
             if role_id:
                 role = role_id.rpartition("-")[0]
+                _, times = found.setdefault(group, (False, {}))
                 times[role] = times.get(role, 0) + 1
             else:
-                for name, replicas in after.roles:
-                    times[name] = times.get(name, 0) + max(0, replicas)
-    pods = needs(workload.role_specs, times)
-    if ledger is None:
-        return Capacity(None, None, sum(need.gpus * need.count for need in pods), None)
-    return ledger.fits(pods)
+                found[group] = (True, {name: max(0, replicas) for name, replicas in after.roles})
+    return found
+
+
+def _unit(specs: Sequence[RoleSpec], after: Count, made: tuple[bool, dict[str, int]]) -> Unit:
+    """What of it is placed at once: a scheduler of gangs wants each role's minimum, or all of its replicas.
+
+    Of replicas that join a group, those count that its minimum still lacks.
+    """
+    whole, times = made
+    together: dict[str, int] = {}
+    for spec in specs:
+        count = times.get(spec.name, 0)
+        wanted = after.role(spec.name) or 0
+        least = wanted if spec.minimum is None else min(spec.minimum, wanted)
+        there = 0 if whole else wanted - count
+        together[spec.name] = min(count, max(0, least - there)) if spec.gang else 0
+    rest = {name: count - together.get(name, 0) for name, count in times.items()}
+    return Unit(needs(specs, together), needs(specs, rest))

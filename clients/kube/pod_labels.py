@@ -6,9 +6,11 @@ from sys import intern
 
 from msgspec import Struct, field
 
-__all__ = ["GROUP", "NO_LABELS", "ROLE", "ROLE_ID", "PodLabels"]
+__all__ = ["ENTRY", "GROUP", "NO_LABELS", "ROLE", "ROLE_ID", "SERVING", "PodLabels"]
 
 _KTHENA = "modelserving.volcano.sh/"
+ENTRY = _KTHENA + "entry"
+SERVING = _KTHENA + "name"
 GROUP = _KTHENA + "group-name"
 ROLE = _KTHENA + "role"
 ROLE_ID = _KTHENA + "role-id"
@@ -17,7 +19,7 @@ ROLE_ID = _KTHENA + "role-id"
 class PodLabels(Struct, frozen=True, gc=False):
     """Decoded as they stand in the JSON; others are skipped. A third of the size of a dictionary."""
 
-    serving: str | None = field(default=None, name=_KTHENA + "name")
+    serving: str | None = field(default=None, name=SERVING)
     group: str | None = field(default=None, name=GROUP)
     role: str | None = field(default=None, name=ROLE)
     role_id: str | None = field(default=None, name=ROLE_ID)

@@ -126,6 +126,8 @@ class RoleRow(Struct):
     gpus_worker: int = 0
     node_selector: tuple[tuple[str, str], ...] = ()
     tolerations: tuple[tuple[str, str, str, str], ...] = ()
+    worker_node_selector: tuple[tuple[str, str], ...] = ()
+    worker_tolerations: tuple[tuple[str, str, str, str], ...] = ()
     startup_probe: bool = False
     replicas_present: bool = True
     """Whether the field is there at all: a JSON Patch ``test`` on an absent field fails."""

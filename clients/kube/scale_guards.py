@@ -1,4 +1,4 @@
-"""What stands between a change of a workload's counts and its being sent, whatever its system."""
+"""What stands between a change of a Kubernetes workload's counts and its being sent."""
 
 from __future__ import annotations
 
@@ -19,11 +19,8 @@ __all__ = [
     "Rights",
     "capacity_guard",
     "driver_guards",
-    "expected_guard",
-    "operation_guard",
     "owner_guard",
     "right_guard",
-    "stale_guard",
 ]
 
 DRY_RUN_PENDING = Guard("dry-run", Level.WARN, "the server's own check has not been run yet")
@@ -58,13 +55,6 @@ def right_guard(
     if rights.patch is None:
         return Guard("right", Level.PASS, "rights unknown: the server will say")
     return Guard("right", Level.PASS, "allowed")
-
-
-def expected_guard(expected: int | None, now: int) -> Guard | None:
-    """``--current``: refuses unless so many groups are wanted now."""
-    if expected is None or expected == now:
-        return None
-    return Guard("current", Level.BLOCK, f"expected {expected} groups to be wanted now, but it is {now}")
 
 
 def owner_guard(owner: OwnerRow | None, *, takes_back: Mapping[str, bool]) -> Guard | None:
@@ -133,26 +123,13 @@ def capacity_guard(capacity: Capacity | None) -> Guard | None:
     if capacity.free < needed:
         short = needed - capacity.free
         reason = f"{short} GPUs short: {needed} needed, {capacity.free} free on {capacity.nodes or 0} nodes"
+        if capacity.usable is not None and capacity.usable < capacity.free:
+            reason += f", of use are {capacity.usable} of them"
         return Guard("gpus", Level.WARN, reason, ("scale something else in first", "add nodes"))
     if capacity.fits is False:
         reason = (
-            f"{needed} GPUs needed and {capacity.free} free, but scattered: no node holds some of the pods"
+            f"{needed} GPUs needed and {capacity.free} free, but scattered: "
+            f"of use are {capacity.usable or 0} of them, no node holds the other pods"
         )
         return Guard("gpus", Level.WARN, reason, ("free a whole node", "add nodes"))
     return Guard("gpus", Level.PASS, f"{needed} GPUs needed, {capacity.free} free")
-
-
-def operation_guard(workload: Workload, after: Count) -> Guard | None:
-    """A running operation warns; going back to where it began is always allowed."""
-    operation = workload.operation
-    if operation is None or operation.ended_at is not None:
-        return None
-    if after == operation.before:
-        return Guard("operation", Level.PASS, f"takes back what {plain(operation.by)} began")
-    reason = f"a change by {plain(operation.by)} is under way, {operation.done} of {operation.total} done"
-    return Guard("operation", Level.WARN, reason, ("wait until it is done",))
-
-
-def stale_guard(stale: str | None) -> Guard | None:
-    """What is shown may be old; ``stale`` says why."""
-    return Guard("stale", Level.WARN, stale, ("read again first",)) if stale else None

@@ -10,7 +10,18 @@ import msgspec
 from clients.kube.quantity import parse
 from clients.kube.rows import OwnerRow
 
-__all__ = ["group_of", "integer", "listed", "mapping", "metadata", "number", "opened", "owner_of", "text"]
+__all__ = [
+    "group_of",
+    "integer",
+    "label_selector",
+    "listed",
+    "mapping",
+    "metadata",
+    "number",
+    "opened",
+    "owner_of",
+    "text",
+]
 
 _EXACT = 2**53
 
@@ -71,3 +82,23 @@ def owner_of(obj: Mapping[str, Any]) -> OwnerRow | None:
             group = group_of(owner.get("apiVersion"), "")
             return OwnerRow(text(owner.get("kind")), text(owner.get("name")), text(owner.get("uid")), group)
     return None
+
+
+def label_selector(given: object) -> str | None:
+    """A LabelSelector as a query string."""
+    selector = mapping(given)
+    labels = mapping(selector.get("matchLabels"))
+    parts = [f"{key}={text(labels[key])}" for key in sorted(labels)]
+    for entry in listed(selector.get("matchExpressions")):
+        key, values = text(entry.get("key")), entry.get("values")
+        among = ",".join(sorted(text(value) for value in values)) if isinstance(values, list) else ""
+        match text(entry.get("operator")):
+            case "In":
+                parts.append(f"{key} in ({among})")
+            case "NotIn":
+                parts.append(f"{key} notin ({among})")
+            case "Exists":
+                parts.append(key)
+            case "DoesNotExist":
+                parts.append(f"!{key}")
+    return ",".join(parts) or None

@@ -197,7 +197,7 @@ class World:
 
     def passed(self) -> list[Workload]:
         """The last values with counts that were wanted since and are not any more; before ``derive``."""
-        return self.servings.passed()
+        return [*self.servings.passed(), *(self.keepers.passed() if self.keepers_seen else ())]
 
     def derive(self, now: float) -> tuple[dict[WorkloadKey, Workload], set[WorkloadKey]]:
         """New values of what was touched, and keys of what is gone. ``now`` is cluster time."""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.kube.capacity import GpuLedger, PodNeed
+from clients.kube.capacity import GpuLedger
+from clients.kube.gpu_room import PodNeed, Unit
 from clients.kube.rows import NodeRow, PodRow
 from clients.serving.backend import GpuTotals
 
@@ -96,6 +97,52 @@ def test_only_nodes_that_the_pods_may_use() -> None:
     assert made.fits([PodNeed(4, 1, (), (("", "Exists", "", ""),))]).nodes == 3
     assert made.fits([PodNeed(4, 1, (), (("gpu", "Exists", "", "NoExecute"),))]).nodes == 2
     assert made.fits([PodNeed(4, 1, (("pool", "z"),))]).fits is False
+
+
+def group(*needs: PodNeed) -> Unit:
+    """All of it at once, or nothing."""
+    return Unit(together=needs)
+
+
+def test_whole_groups_where_they_are_placed_at_once() -> None:
+    made = ledger(node("a"), node("b"))
+    made.put_pod(pod("p", "a", 3))
+    twelve = (PodNeed(4), PodNeed(2, 4))
+    gang, loose = made.room_for([group(*twelve)] * 2), made.room_for([Unit(each=twelve)] * 2)
+    assert (gang.needed, gang.free, gang.fits, gang.usable) == (24, 13, False, 12)
+    assert (loose.needed, loose.free, loose.fits, loose.usable) == (24, 13, False, 12)
+    # One pod more than there is room for: pod by pod the others come all the same.
+    made.put_pod(pod("q", "b", 1))
+    one = (PodNeed(4), PodNeed(4), PodNeed(4), PodNeed(4))
+    assert made.room_for([group(*one)]).usable == 0
+    assert made.room_for([Unit(each=one)]).usable == 8
+    # The minimum at once, the rest as it comes.
+    assert made.room_for([Unit(together=one[:2], each=one[2:])]).usable == 8
+    assert made.room_for([Unit(together=one[:3], each=one[3:])]).usable == 0
+    # A group that finds no room leaves it to a smaller one.
+    assert made.room_for([group(*one), group(PodNeed(4))]).usable == 4
+
+
+def test_of_what_use_free_gpus_are_depends_on_the_node_of_each_pod() -> None:
+    taint = (("gpu", "", "NoSchedule"),)
+    made = ledger(
+        node("a", 8, labels={"nvidia.com/gpu.product": "H100", "pool": "x"}),
+        node("b", 8, labels={"nvidia.com/gpu.product": "L4"}),
+        node("c", 8, taints=taint),
+    )
+    entry, worker = PodNeed(2, 2, (("pool", "x"),)), PodNeed(4, 3, (("nvidia.com/gpu.product", "L4"),))
+    found = made.room_for([group(entry, worker)])
+    assert (found.free, found.nodes, found.fits, found.usable) == (16, 2, False, 0)
+    assert found.models == (("H100", 8), ("L4", 8))
+    assert made.room_for([Unit(each=(entry, worker))]).usable == 12
+    found = made.room_for([group(PodNeed(8, 3, (), (("gpu", "Exists", "", ""),)))])
+    assert (found.free, found.fits, found.models) == (24, True, (("", 8), ("H100", 8), ("L4", 8)))
+
+
+def test_far_too_many_groups_are_counted_soon() -> None:
+    made = ledger(*(node(f"n{at}") for at in range(500)))
+    found = made.room_for([group(PodNeed(3, 2))] * 100_000)
+    assert (found.fits, found.usable) == (False, 3000)
 
 
 def test_models_of_the_nodes_that_count() -> None:

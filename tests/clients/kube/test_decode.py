@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.kube import decode
+from clients.kube import decode, plan_parts
+from clients.kube.kthena_workload import role_specs
 from clients.kube.pod_labels import PodLabels
 from clients.kube.rows import OwnerRow
 from tests.support import kthena_objects as objects
@@ -168,6 +169,8 @@ def test_a_model_serving() -> None:
         "nodeSelector": {"pool": "gpu"},
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
     }
+    small = {"nodeSelector": {"pool": "small"}, "tolerations": [{"key": "small"}]}
+    entry["workerTemplate"] = {"spec": entry["workerTemplate"]["spec"] | small}
     row = decode.model_serving(
         raw(
             objects.model_serving(
@@ -207,8 +210,16 @@ def test_a_model_serving() -> None:
     assert (found.gpus_entry, found.gpus_worker, found.max_unavailable, found.partition) == (4, 4, "50%", "1")
     assert found.node_selector == (("pool", "gpu"),)
     assert found.tolerations == (("nvidia.com/gpu", "Exists", "", "NoSchedule"),)
+    assert found.worker_node_selector == (("pool", "small"),)
+    assert found.worker_tolerations == (("small", "Equal", "", ""),)
     assert found.startup_probe
     assert found.has_worker_template
+    specs = role_specs(row)
+    assert [spec.gang for spec in specs] == [True, True]
+    (worker,) = (need for need in plan_parts.needs(specs) if need.node_selector == (("pool", "small"),))
+    assert (worker.gpus, worker.count) == (4, 1)
+    row.scheduler = "default-scheduler"
+    assert not any(spec.gang for spec in role_specs(row))
 
 
 def test_a_model_serving_that_says_next_to_nothing() -> None:

@@ -324,7 +324,10 @@ def test_gpus_short_scattered_unknown_and_enough() -> None:
     assert (short.level, short.reason) == (Level.WARN, "2 GPUs short: 6 needed, 4 free on 1 nodes")
     scattered = guard(made(_ledger(1, 1, 1, 1, 1, 1)), "gpus")
     assert scattered is not None
-    assert (scattered.level, "scattered" in scattered.reason) == (Level.WARN, True)
+    assert (scattered.level, scattered.reason) == (
+        Level.WARN,
+        "6 GPUs needed and 6 free, but scattered: of use are 4 of them, no node holds the other pods",
+    )
     assert level(made(_ledger(8)), "gpus") is Level.PASS
     assert level(made(None), "gpus") is Level.WARN
     blind = _ledger(8)
@@ -333,6 +336,43 @@ def test_gpus_short_scattered_unknown_and_enough() -> None:
     assert unknown is not None
     assert "unknown" in unknown.reason
     assert guard(plan(grid(0, 1), 1), "gpus") is None
+
+
+def _gang(workload: Workload, **minimum: int) -> Workload:
+    specs = (
+        msgspec.structs.replace(spec, gang=True, minimum=minimum.get(spec.name))
+        for spec in workload.role_specs
+    )
+    return msgspec.structs.replace(workload, role_specs=tuple(specs))
+
+
+def test_of_what_use_free_gpus_are_where_whole_groups_are_placed_at_once() -> None:
+    """Groups of one prefill with 2 GPUs, and two decodes of two pods with one each."""
+
+    def usable(there: Workload, groups: int | None, free: int, **roles: int) -> int | None:
+        change = ReplicasChange(groups, tuple(roles.items()))
+        made = build(there, row_of(there), change, rule=HEAD, gpus=_ledger(free))
+        assert made.capacity is not None
+        return made.capacity.usable
+
+    assert usable(grid(0), 3, 10) == 10
+    assert usable(_gang(grid(0)), 3, 10) == 6
+    assert usable(_gang(grid(0)), 3, 5) == 0
+    # Of each group one prefill and one decode at once, the other decode as it comes.
+    assert usable(_gang(grid(0), prefill=1, decode=1), 2, 5) == 5
+    assert usable(_gang(grid(0), prefill=1, decode=1), 2, 3) == 0
+    # Replicas that join a group: all at once, or what its minimum still lacks.
+    assert usable(grid(0), None, 3, decode=4) == 3
+    assert usable(_gang(grid(0)), None, 3, decode=4) == 0
+    assert usable(_gang(grid(0), prefill=1, decode=1), None, 3, decode=4) == 3
+
+
+def test_a_group_that_is_placed_at_once_says_of_what_use_free_gpus_are() -> None:
+    there = _gang(grid(0))
+    made = build(there, row_of(there), ReplicasChange(3), rule=HEAD, gpus=_ledger(10))
+    found = guard(made, "gpus")
+    assert found is not None
+    assert found.reason == "2 GPUs short: 12 needed, 10 free on 1 nodes, of use are 6 of them"
 
 
 def test_cost_by_the_models_of_the_nodes_it_may_use() -> None:

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from clients.embedded.controllers import kthena_autoscaling as theirs
 from clients.kube.kthena_policy_decision import PolicyHistory, PolicyValue, decide
 from clients.kube.kthena_policy_division import repaired, split
-from clients.kube.kthena_policy_object import PolicyObject, PolicyTarget, bound, decode_object
+from clients.kube.kthena_policy_object import (
+    PageSource,
+    PolicyObject,
+    PolicyTarget,
+    bound,
+    decode_object,
+)
 from clients.serving.decision import Decision, Outcome
 from clients.serving.decision_words import sentence
 from clients.serving.keys import ObjectRef
@@ -71,9 +77,12 @@ def test_what_the_controller_alone_reads_is_not_invented() -> None:
     made = one(2, None)
     assert (made.outcome, made.desired, made.best) == (Outcome.UNKNOWN, None, None)
     assert made.metrics[0].error == "read by the controller from pods :8000/metrics"
-    assert (
-        sentence(made) == "not known: its metrics are read by Kthena's controller alone and stand in no API"
-    )
+    assert sentence(made) == "not known: queue: read by the controller from pods :8000/metrics"
+    known = policy(homogeneousTarget=WHOLE)
+    refused = PolicyValue(error="right missing: get pods/proxy in namespace llm", hidden=True)
+    assert one(2, refused, known).outcome is Outcome.UNKNOWN
+    broken = PolicyValue(error="chat-0-prefill-0-0 has restarted")
+    assert sentence(one(2, broken, known)) == "no decision: queue: chat-0-prefill-0-0 has restarted"
 
 
 @pytest.mark.parametrize(("current", "desired"), [(0, 1), (9, 8)])
@@ -199,9 +208,14 @@ def test_a_ratio_is_met_whenever_some_counts_meet_it(
 
 
 def test_roles_by_what_the_status_says() -> None:
-    roles = {"prefill": {"minReplicas": 1, "maxReplicas": 8}, "decode": {"minReplicas": 4, "maxReplicas": 4}}
+    roles = {
+        "prefill": {"minReplicas": 1, "maxReplicas": 8, "metricSources": SOURCES},
+        "decode": {"minReplicas": 4, "maxReplicas": 4},
+    }
     ratio = {"numeratorRole": "prefill", "denominatorRole": "decode", "minRatio": "0.5", "maxRatio": "1"}
-    spec = {"disaggregatedTarget": {"targetRef": {"name": "qwen"}, "roles": roles, "ratioConstraint": ratio}}
+    metrics = [{"name": "queue", "targetValue": "10"}]
+    target = {"targetRef": {"name": "qwen"}, "roles": roles, "ratioConstraint": ratio}
+    spec = {"metrics": metrics, "disaggregatedTarget": target}
     status = {
         "disaggregatedStatus": {
             "roles": [{"name": "prefill", "currentReplicas": 2, "desiredReplicas": 6, "mode": "Panic"}]
@@ -221,12 +235,32 @@ def test_roles_by_what_the_status_says() -> None:
     assert (made["decode"].outcome, made["decode"].desired) == (Outcome.HOLDS, 4)
 
 
+def test_roles_move_together_or_not_at_all() -> None:
+    bounds = {"minReplicas": 1, "maxReplicas": 8, "metricSources": SOURCES}
+    target = {"targetRef": {"name": "qwen"}, "roles": {"prefill": bounds, "decode": bounds}}
+    known = policy(disaggregatedTarget=target)
+    current: Counts = {("qwen", "prefill"): 2, ("qwen", "decode"): 2}
+    busy = {"queue": PolicyValue(60, 2)}
+    values: Values = {"prefill": busy, "decode": {"queue": PolicyValue(error="no entry pods")}}
+    made = {one.role: one for one in decide(known, current, values, {}, NOW)}
+    assert [one.outcome for one in made.values()] == [Outcome.NONE] * 2
+    assert sentence(made["prefill"]) == (
+        "no decision: roles are scaled together, and of decode there is no decision"
+    )
+    made = {one.role: one for one in decide(known, current, {**values, "decode": busy}, {}, NOW)}
+    assert [one.desired for one in made.values()] == [6, 6]
+
+
 def test_a_binding_takes_its_policys_rules() -> None:
     meta = {"uid": "b", "namespace": "llm", "name": "bind"}
-    spec = {"policyRef": {"name": "pol"}, "homogeneousTarget": {**WHOLE, "maxReplicas": 3}}
+    target = {"targetRef": {"name": "qwen"}, "metricEndpoint": {"port": 9000}}
+    whole = {"target": target, "minReplicas": 1, "maxReplicas": 3}
+    spec = {"policyRef": {"name": "pol"}, "homogeneousTarget": whole}
     binding = decode_object(msgspec.json.encode({"metadata": meta, "spec": spec}))
     known = bound(binding, policy({"scaleDown": {"stabilizationWindow": "1m"}}))
-    assert (binding.binding, known.down.window, known.targets[0].metrics[0].target) == (True, 60, 10)
+    (metric,) = known.targets[0].metrics
+    assert (binding.binding, known.uid, known.down.window, metric.target) == (True, "b", 60, 10)
+    assert metric.pages == PageSource(9000, metric="queue")
     assert one(2, PolicyValue(60, 2), known).desired == 3
 
 

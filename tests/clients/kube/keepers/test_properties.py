@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -335,6 +335,12 @@ def afresh(sim: simworld.World, order: Sequence[tuple[str, Json]]) -> Iterable[W
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(KEPT)), acts, st.randoms(use_true_random=False))
+@example(
+    # The set is deleted and a leader pod is gone, while the StatefulSet of its workers is still there.
+    kind="LeaderWorkerSet",
+    steps=[("scale", 1, 0.5), ("scale", 1, 0.5), ("drop", 5, 0.5)],
+    dice=random.Random(0),
+)
 def test_what_controllers_do_is_shown_soundly_in_whatever_order_it_arrives(
     kind: str, steps: list[tuple[str, int, float]], dice: random.Random
 ) -> None:
