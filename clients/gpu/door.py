@@ -57,6 +57,10 @@ class Refusal(Struct, frozen=True):
     detail: str
     denied: bool = False
     """A right or a token is missing."""
+    right: bool = False
+    """It is a right: whoever asks for another pod there is refused too."""
+    ours: bool = False
+    """Only the way from here is closed: whoever asks inside the cluster may well have the page."""
 
 
 def pod_page(namespace: str, pod: str, port: int | None, page: str = "/metrics") -> str:
@@ -79,9 +83,10 @@ def refusal(reply: Reply, what: str, namespace: str) -> Refusal | None:
         return None
     told = _status_message(reply.body)
     if reply.status == 403 and told is not None:
-        return Refusal(f"right missing: get {what}/proxy in namespace {plain(namespace, 63)}", denied=True)
+        words = f"right missing: get {what}/proxy in namespace {plain(namespace, 63)}"
+        return Refusal(words, denied=True, right=True, ours=True)
     if reply.status == 401:
-        return Refusal("it asks for a token: set token_file in [gpu]", denied=True)
+        return Refusal("it asks for a token: set token_file in [gpu]", denied=True, ours=True)
     if reply.status == 404 and told is not None:
         return Refusal("gone: the API server has no such object")
     if reply.status == 503 and told is not None:
@@ -99,7 +104,8 @@ def _unreached(told: str) -> Refusal:
         return Refusal(f"its service has no endpoint: {plain(told, 120)}")
     return Refusal(
         "the API server cannot reach the pod network: a firewall, security group or network policy between "
-        f"the control plane and pods ({plain(told, 120)})"
+        f"the control plane and pods ({plain(told, 120)})",
+        ours=True,
     )
 
 

@@ -35,6 +35,8 @@ _HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
 _BY_REASON = "vllm:num_requests_waiting_by_reason"
 _QUANTILES = (("ttft_p50", "ttft", 0.5), ("ttft_p99", "ttft", 0.99), ("queue_p99", "queue", 0.99))
 _ENGINES = (("vllm:", "vLLM"), ("sglang:", "SGLang"))
+_MOST = 2.0**53
+"""What is more, is no count of this world."""
 _MEANS = frozenset(("kv_percent",))
 _FACTORS = {"kv_percent": 100.0}
 """``_perc`` in a name means a fraction."""
@@ -59,11 +61,12 @@ class Counters(Struct, frozen=True):
 
 
 def figures(
-    page: Exposition, taken_at: float, before: Counters | None
+    page: Exposition, taken_at: float, before: Counters | None, rate: float = 1.0
 ) -> tuple[EngineFigures, Counters] | None:
     """An engine's figures, and what the next look needs; ``None`` for a page of no engine that is known.
 
-    ``taken_at`` is in monotonic seconds. Counters that went back have begun anew: there is no rate then.
+    ``taken_at`` is in monotonic seconds, ``rate`` the cluster's seconds in one of these.
+    Counters that went back have begun anew: nothing a second is known then.
     """
     found: dict[str, list[float]] = {}
     models: set[str] = set()
@@ -71,14 +74,14 @@ def figures(
     buckets: dict[str, dict[float, float]] = {}
     for row in page.rows:
         for name, value in row.values.items():
-            if name not in WANTED or not value >= 0:
+            if name not in WANTED or not 0 <= value <= _MOST:
                 continue
             if name.endswith("_bucket"):
                 _add_bucket(buckets, name, row.labels.get("le"), value)
             elif name == _BY_REASON:
                 reason = row.labels.get("reason", "")
                 reasons[reason] = reasons.get(reason, 0.0) + value
-            elif math.isfinite(value):
+            else:
                 found.setdefault(name, []).append(value)
             if model := row.labels.get("model_name"):
                 models.add(model)
@@ -95,7 +98,7 @@ def figures(
         {what: buckets[name] for what, name in held.items()},
     )
     # Measured between two looks it is what this console saw; an engine's own gauge stands in before.
-    values |= _rates(counters, before)
+    values |= _rates(counters, before, rate)
     bounds: dict[str, Any] = {
         figure: bound
         for figure, what, share in _QUANTILES
@@ -134,10 +137,10 @@ def _add_bucket(buckets: dict[str, dict[float, float]], name: str, le: str | Non
     of[bound] = of.get(bound, 0.0) + value
 
 
-def _rates(now: Counters, before: Counters | None) -> dict[str, float]:
-    if before is None or now.taken_at <= before.taken_at:
+def _rates(now: Counters, before: Counters | None, rate: float) -> dict[str, float]:
+    if before is None or now.taken_at <= before.taken_at or rate <= 0:
         return {}
-    passed = now.taken_at - before.taken_at
+    passed = (now.taken_at - before.taken_at) * rate
     grown = {f: total - before.totals[f] for f, total in now.totals.items() if f in before.totals}
     return {figure: more / passed for figure, more in grown.items() if more >= 0}
 

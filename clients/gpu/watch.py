@@ -23,6 +23,7 @@ from clients.gpu.door import TEXT_FORMAT, Door, DoorError, pod_page, refusal
 from clients.gpu.exposition import LONGEST_PAGE, Labels, PageError, read_page
 from clients.gpu.history import GpuHistory
 from clients.gpu.prometheus import PrometheusError, PrometheusPlace, read_fleet
+from clients.gpu.refusals import Refusals
 from clients.serving.gpu_readings import GpuReadings
 from clients.serving.gpus import AgentKind, AgentStatus, DeviceKey, GpuSample
 from clients.serving.plain import plain
@@ -37,6 +38,8 @@ _BEAT = 0.5
 """Fleet-wide reading goes by this beat: some pages together cost less than as many one by one."""
 _PATIENT = 5.0
 """Seconds: nodes that are asked more often are not made to wait for the beat."""
+_DOUBLINGS = 8
+"""Of the wait after a failure."""
 _PACE = 0.006
 """Seconds between two nodes asked for the first time: a sweep all at once stops the other threads."""
 
@@ -128,8 +131,7 @@ class GpuWatch:
         self._discovered = False
         self._discovery: DiscoveryError | None = None
         self._ask_prometheus_at = 0.0
-        self._refused: dict[str, tuple[float, str]] = {}
-        """By namespace, where the right is missing: until when nobody is asked there, and which right."""
+        self._refusals = Refusals(clock, timing.longest)
         self._prometheus_error: PrometheusError | None = None
         self._version = 0
         self._readings = GpuReadings()
@@ -162,6 +164,19 @@ class GpuWatch:
                 detail=detail,
             )
         return self._readings
+
+    def wake(self) -> None:
+        """Asks again at once wherever the newest question had no good answer: rights may have been given."""
+        now = self._clock.monotonic()
+        self._refusals.forget()
+        if self._discovery is not None or not self._exporters:
+            self._discover_at = now
+        if self._prometheus_error is not None:
+            self._ask_prometheus_at = now
+        for node in self._nodes.values():
+            if node.failures:
+                self._schedule(node, now)
+        self._woken.set()
 
     async def run(self) -> None:
         """Reads until it is cancelled."""
@@ -293,10 +308,11 @@ class GpuWatch:
 
     async def _read(self, node: _Node) -> None:
         """One page of a node, from the first of its exporters that has one."""
+        asked_in = self._refusals.round
         try:
             async with self._slots:
                 for exporter in node.exporters:
-                    if await self._read_from(node, exporter):
+                    if await self._read_from(node, exporter, asked_in):
                         break
         finally:
             node.reading = False
@@ -306,16 +322,17 @@ class GpuWatch:
                 every = max(every, min(self._timing.longest, self._timing.again * 2 ** (node.failures - 1)))
                 if node.status is not None and node.status.denied:
                     every = max(every, self._timing.longest)
+                if asked_in != self._refusals.round:
+                    every = 0.0  # Somebody wanted it asked again while this answer was on its way.
             due = now + every * self._random.uniform(0.9, 1.1)
             self._schedule(node, math.ceil(due / _BEAT) * _BEAT if every > _PATIENT else due)
             self._tell()
 
-    async def _read_from(self, node: _Node, exporter: ExporterPod) -> bool:
+    async def _read_from(self, node: _Node, exporter: ExporterPod, asked_in: int) -> bool:
         if exporter.waits is not None:
             return self._failed(node, exporter, f"its pod is {exporter.waits}", denied=False)
-        until, right = self._refused.get(exporter.namespace, (0.0, ""))
-        if self._clock.monotonic() < until:
-            return self._failed(node, exporter, right, denied=True)
+        if (missing := self._refusals.of(exporter.namespace)) is not None:
+            return self._failed(node, exporter, missing, denied=True)
         headers = dict(TEXT_FORMAT)
         if self._token is not None and exporter.kind is AgentKind.AGENT:
             headers[_TOKEN] = self._token
@@ -325,9 +342,8 @@ class GpuWatch:
             reply = await self._door.fetch(path, None, headers=headers, limit=LONGEST_PAGE)
             refused = refusal(reply, "pods", exporter.namespace)
             if refused is not None:
-                if reply.status == 403:
-                    until = self._clock.monotonic() + self._timing.longest
-                    self._refused[exporter.namespace] = (until, refused.detail)
+                if refused.right:
+                    self._refusals.put(exporter.namespace, refused.detail, asked_in)
                 return self._failed(node, exporter, refused.detail, denied=refused.denied)
             page = read_page(reply.body, self._labels, wanted=WANTED)
             told = samples_of(
@@ -365,7 +381,7 @@ class GpuWatch:
 
     def _failed(self, node: _Node, exporter: ExporterPod, detail: str, *, denied: bool) -> bool:
         """Keeps what was read before; always False."""
-        node.failures += 1
+        node.failures = min(_DOUBLINGS, node.failures + 1)
         node.status = AgentStatus(
             node.name,
             exporter.kind,

@@ -9,8 +9,9 @@ import asyncio
 from pathlib import Path
 
 from clients.clock import Clock
-from clients.gpu.agent.pod_devices import Holder, Holding, Malformed, pod_devices
+from clients.gpu.agent.pod_devices import Holding, Malformed, pod_devices
 from clients.gpu.agent.samples import DeviceSample
+from clients.serving.gpus import Holder
 
 __all__ = ["SOCKET", "Attribution"]
 

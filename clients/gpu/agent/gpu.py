@@ -12,7 +12,8 @@ from clients.gpu.agent import activity
 from clients.gpu.agent.activity import Activity
 from clients.gpu.agent.nvml_errors import Failure, failure, words
 from clients.gpu.agent.readings import EACH_MINUTE, EACH_PASS, MEMORY, Fields, Reading, Values
-from clients.gpu.agent.samples import Device, DeviceSample, DeviceState, Instance
+from clients.gpu.agent.samples import Device, DeviceSample, Instance
+from clients.serving.gpus import DeviceState
 
 __all__ = ["Gpu"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from clients.gpu.agent.metrics import GAUGE, METRICS, Metric
-from clients.gpu.agent.pod_devices import Holder
-from clients.gpu.agent.samples import DeviceSample, DeviceState, NodeSample
+from clients.gpu.agent.samples import DeviceSample, NodeSample
+from clients.serving.gpus import DeviceState, Holder
 
 __all__ = ["CONTENT_TYPE", "Pods", "page"]
 

@@ -17,23 +17,15 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-__all__ = ["Holder", "Holding", "Malformed", "pod_devices"]
+from clients.serving.gpus import Holder
+
+__all__ = ["Holding", "Malformed", "pod_devices"]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class Malformed(Exception):  # noqa: N818 (says what the bytes are)
     """The bytes are no such message."""
-
-
-class Holder(Struct, frozen=True):
-    """A container, and which share of the device it has if it has not all of it."""
-
-    pod: str
-    namespace: str
-    container: str
-    share: str = ""
-    """The replica's number where a device is time-sliced or shared by MPS."""
 
 
 class Holding(Struct, frozen=True):
@@ -111,7 +103,7 @@ def pod_devices(answer: bytes, vendor: str = "nvidia.com/") -> Holding:
             claims += claimed
             for device in devices:
                 base, share = _split(device)
-                found.setdefault(base, []).append(Holder(names[0], names[1], name, share))
+                found.setdefault(base, []).append(Holder(names[1], names[0], name, share))
     return Holding({device: tuple(holders) for device, holders in found.items()}, claims)
 
 

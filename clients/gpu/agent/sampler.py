@@ -10,8 +10,9 @@ from clients.clock import Clock
 from clients.gpu.agent.gpu import Gpu
 from clients.gpu.agent.metrics import XID
 from clients.gpu.agent.nvml_errors import Failure, failure, words
-from clients.gpu.agent.samples import Device, DeviceSample, DeviceState, NodeSample
+from clients.gpu.agent.samples import Device, DeviceSample, NodeSample
 from clients.gpu.agent.xids import Xids
+from clients.serving.gpus import DeviceState
 
 __all__ = ["Sampler"]
 

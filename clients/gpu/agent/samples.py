@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 
 from msgspec import Struct
 
-__all__ = ["Device", "DeviceSample", "DeviceState", "Instance", "NodeSample"]
+from clients.serving.gpus import DeviceState
 
-
-class DeviceState(StrEnum):
-    """Whether a GPU can be read."""
-
-    LIVE = "live"
-    FAILED = "failed"
-    """It is there, but every call failed this time."""
-    LOST = "lost"
-    """Fallen off the bus, to be reset, or no longer listed by the driver."""
+__all__ = ["Device", "DeviceSample", "Instance", "NodeSample"]
 
 
 class Device(Struct, frozen=True):

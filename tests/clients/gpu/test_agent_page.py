@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from clients.gpu.agent.page import Pods, page
-from clients.gpu.agent.pod_devices import Holder
-from clients.gpu.agent.samples import Device, DeviceSample, DeviceState, Instance, NodeSample
+from clients.gpu.agent.samples import Device, DeviceSample, Instance, NodeSample
 from clients.gpu.dcgm import WANTED, samples_of
 from clients.gpu.exposition import Labels, read_page
-from clients.serving.gpus import GpuMark, GpuSample
+from clients.serving.gpus import DeviceState, GpuMark, GpuSample, Holder
 
 GPU = Device(0, "GPU-0", "00000000:10:00.0", 0, "NVIDIA H100 80GB HBM3")
 VALUES = {

@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from clients.clock import SystemClock
+from clients.embedded.accounts import bound_account
+from clients.embedded.apiserver.access import Identity
+from clients.embedded.apiserver.roles import bound_role
 from clients.embedded.curves import Steady
 from clients.embedded.servings import Role
 from clients.gpu.engine_watch import EngineWatch
@@ -25,8 +28,10 @@ POD = (NAMESPACE, "chat-0-decode-0-0")
 VLLM = 'model_name="m",engine="0"'
 
 
-def read(text: str, at: float = 0.0, before: Counters | None = None) -> tuple[EngineFigures, Counters]:
-    found = figures(read_page(text.encode(), Labels(), wanted=WANTED), at, before)
+def read(
+    text: str, at: float = 0.0, before: Counters | None = None, rate: float = 1.0
+) -> tuple[EngineFigures, Counters]:
+    found = figures(read_page(text.encode(), Labels(), wanted=WANTED), at, before, rate)
     assert found is not None
     return found
 
@@ -84,9 +89,13 @@ def test_rates_and_quantiles_are_of_the_time_between_two_looks() -> None:
     name = "vllm:time_to_first_token_seconds"
     first, counters = read(tokens(1000) + buckets(name, half=100, one=100, all=100), 10.0)
     second, later = read(tokens(1500) + buckets(name, half=190, one=199, all=200), 20.0, counters)
+    fast, _ = read(tokens(1500) + buckets(name, half=190, one=199, all=200), 20.0, counters, 10.0)
+    frozen, _ = read(tokens(1500) + buckets(name, half=190, one=199, all=200), 20.0, counters, 0.0)
     third, _ = read(tokens(1500) + buckets(name, half=190, one=199, all=210), 30.0, later)
     assert (first.tokens_per_second, first.ttft_p50, first.ttft_p99) == (None, None, None)
     assert second.tokens_per_second == 50.0
+    assert fast.tokens_per_second == 5.0, "the cluster's seconds count"
+    assert frozen.tokens_per_second is None
     assert (second.ttft_p50, second.ttft_p99) == (Bound(0.5), Bound(1.0))
     assert (str(second.ttft_p50), str(third.ttft_p50)) == ("≤ 0.5 s", "> 1 s")
     assert third.tokens_per_second == 0.0
@@ -97,6 +106,12 @@ def test_an_engine_that_began_anew_has_no_rate_yet() -> None:
     _, counters = read(tokens(1000) + buckets(name, half=100, all=100), 10.0)
     told, _ = read(tokens(20) + buckets(name, half=3, all=3), 20.0, counters)
     assert (told.tokens_per_second, told.ttft_p50) == (None, None)
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-1", "1e300"])
+def test_what_cannot_be_is_not_known(value: str) -> None:
+    found, _ = read(f"vllm:num_requests_running{{{VLLM}}} {value}\nvllm:num_requests_waiting{{{VLLM}}} 3\n")
+    assert (found.running, found.waiting) == (None, 3.0)
 
 
 def test_a_page_of_something_else_is_no_engine() -> None:
@@ -115,8 +130,10 @@ def world() -> World:
 
 
 @asynccontextmanager
-async def watching(world: World) -> AsyncIterator[EngineWatch]:
-    async with serving(world.cluster) as url, session_to(url) as session:
+async def watching(
+    world: World, identity: Identity | None = None, token: str | None = None
+) -> AsyncIterator[EngineWatch]:
+    async with serving(world.cluster, identity) as url, session_to(url, token=token) as session:
         watch = EngineWatch(ClusterDoor(session), SystemClock(), every=0.05)
         running = asyncio.ensure_future(watch.run())
         try:
@@ -163,3 +180,18 @@ async def test_a_pod_that_is_no_engine_says_so(world: World) -> None:
     async with watching(world) as watch:
         await until(lambda: watch.look([pod])[pod].detail is not None, LIMIT)
         assert watch.look([pod])[pod].figures is None
+
+
+async def test_a_missing_right_is_named_for_every_pod_and_asked_for_again(world: World) -> None:
+    pods = [POD, (NAMESPACE, "chat-0-decode-0-0")]
+    account = bound_account(world.store, "looks", [])
+    async with watching(world, Identity({"looks": account}), token="looks") as watch:
+        await until(lambda: all(found.detail for found in watch.look(pods).values()), LIMIT)
+        assert {found.detail for found in watch.look(pods).values()} == {
+            "right missing: get pods/proxy in namespace llm"
+        }
+        rules = [{"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]}]
+        for kind, obj in bound_role("more", rules, {"kind": "User", "name": "looks"}):
+            world.store.create(kind, obj, manager="kubectl")
+        watch.wake()
+        await until(lambda: all(found.figures for found in watch.look(pods).values()), LIMIT)

@@ -14,8 +14,10 @@ from clients.clock import SystemClock
 from clients.embedded.accounts import bound_account
 from clients.embedded.apiserver.access import Identity
 from clients.embedded.apiserver.objects import Json
+from clients.embedded.apiserver.roles import bound_role
 from clients.embedded.cluster import Cluster
 from clients.gpu.discovery import AGENT_LABEL
+from clients.gpu.watch import Timing
 from clients.serving.gpu_readings import GpuReadings
 from clients.serving.gpus import AgentKind, GpuMark, GpuSample
 from clients.serving.sources import SourceState
@@ -152,6 +154,28 @@ async def test_a_missing_right_is_named_and_nobody_else_is_asked_in_vain() -> No
     assert readings.state is SourceState.DENIED
     assert readings.detail is not None
     assert readings.detail.startswith(f"16 of 16 nodes: {right}")
+
+
+@pytest.mark.parametrize("missing", ["pods/proxy", "pods"])
+async def test_a_right_that_was_given_counts_at_once_where_it_is_asked_for_again(missing: str) -> None:
+    cluster = scenario("default")
+    resources = {"pods": ["get", "list", "watch"], "pods/proxy": ["get"]}
+
+    def rules(*names: str) -> list[Json]:
+        return [{"apiGroups": [""], "resources": [name], "verbs": resources[name]} for name in names]
+
+    identity = Identity(
+        {"looks": bound_account(cluster.store, "looks", rules(*(resources.keys() - {missing})))}
+    )
+    once = Timing(discover=1e6, again=1e6, longest=1e6)
+    async with serving(cluster, identity) as url, watching(url, token="looks", timing=once) as watch:
+        watch.look()
+        await until(lambda: watch.readings().state is SourceState.DENIED, LIMIT)
+        for kind, obj in bound_role("more", rules(missing), {"kind": "User", "name": "looks"}):
+            cluster.store.create(kind, obj, manager="kubectl")
+        watch.wake()
+        await until(lambda: len(watch.readings().samples) > 100, LIMIT)
+        await until(lambda: watch.readings().detail is None, LIMIT)
 
 
 async def test_without_the_right_to_list_pods_that_right_is_named() -> None:
