@@ -1,0 +1,1 @@
+"""Load tests: what is sent, when, by a process of its own, and what came back."""
