@@ -1,0 +1,1 @@
+"""Exoscale Dedicated Inference: the deployments of one zone as rows of the fleet."""

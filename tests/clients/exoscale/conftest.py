@@ -1,0 +1,5 @@
+"""What the tests of Exoscale share."""
+
+from tests.support.exoscale import fast
+
+__all__ = ["fast"]
