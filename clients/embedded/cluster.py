@@ -10,10 +10,12 @@ from clients.clock import Clock
 from clients.embedded.adapters import Adapters
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.controllers.cronhpa import CronHpaController
+from clients.embedded.controllers.daemonset import DaemonSets
 from clients.embedded.controllers.deployment import Deployments
 from clients.embedded.controllers.endpoints import Endpoints
 from clients.embedded.controllers.hpa import PodAutoscaler
 from clients.embedded.controllers.ingress import IngressController
+from clients.embedded.controllers.job import Jobs
 from clients.embedded.controllers.keda import KedaOperator
 from clients.embedded.controllers.kserve import InferenceServices
 from clients.embedded.controllers.kserve_names import INFERENCE_SERVICES
@@ -22,6 +24,7 @@ from clients.embedded.controllers.kthena import KthenaController
 from clients.embedded.controllers.kthena_autoscaler import KthenaAutoscaler
 from clients.embedded.controllers.kthena_crd import crds_of
 from clients.embedded.controllers.kthena_order import Flavour
+from clients.embedded.controllers.kthena_router import KthenaRouter
 from clients.embedded.controllers.kthena_spec import RESOURCE
 from clients.embedded.controllers.kthena_webhook import review
 from clients.embedded.controllers.lws import LeaderWorkerSets
@@ -32,6 +35,7 @@ from clients.embedded.controllers.replicaset import ReplicaSets
 from clients.embedded.controllers.statefulset import StatefulSets
 from clients.embedded.demand import Demand
 from clients.embedded.engine import Engine
+from clients.embedded.enginepages import EnginePages
 from clients.embedded.faults import Faults
 from clients.embedded.gpus import Gpus
 from clients.embedded.grown import Ground
@@ -42,6 +46,7 @@ from clients.embedded.podbook import PodBook
 from clients.embedded.scheduler import Scheduler
 from clients.embedded.simclock import SimClock
 from clients.embedded.store import Store, new_namespace
+from clients.embedded.traffic import Traffic
 
 __all__ = ["Cluster", "Options"]
 
@@ -78,9 +83,12 @@ class Cluster:
         self.replica_sets = ReplicaSets(self.store, self.engine)
         self.deployments = Deployments(self.store, self.engine, self.replica_sets)
         self.stateful_sets = StatefulSets(self.store, self.engine)
+        self.daemon_sets = DaemonSets(self.store, self.engine, self.nodes)
+        self.jobs = Jobs(self.store, self.engine)
         self.leader_worker_sets = LeaderWorkerSets(self.store, self.engine, self.stateful_sets)
         self.inference_services = InferenceServices(self.store, self.engine, self.replica_sets)
         self.ingress = IngressController(self.store, self.engine)
+        self.router = KthenaRouter(self.store)
         self.workloads = WorkloadGround(
             self.store,
             self.clock,
@@ -94,12 +102,16 @@ class Cluster:
         self.endpoints = Endpoints(self.store, self.engine)
         self.pods = PodBook(self.store)
         self.demand = Demand(self.pods, self.engine, self.options.seed)
+        self.traffic = Traffic(self.pods, self.demand, self.engine)
+        self.engine_pages = EnginePages(self.pods, self.demand, self.traffic, self.clock)
         self.gpus = Gpus(self.nodes, self.pods, self.demand, self.options.seed)
         self.adapters = Adapters(self.pods, self.demand)
         self.autoscaler = PodAutoscaler(self.store, self.engine, self.pods, self.adapters)
         self.cronhpa = CronHpaController(self.store, self.engine, self.options.seed)
         self.keda = KedaOperator(self.store, self.engine, self.demand, self.adapters)
-        self.kthena_autoscaler = KthenaAutoscaler(self.store, self.engine, self.pods, self.demand)
+        self.kthena_autoscaler = KthenaAutoscaler(
+            self.store, self.engine, self.pods, self.demand, self.engine_pages
+        )
         self.expiry = EventExpiry(self.store, self.engine)
 
     def namespaces(self, names: Sequence[str]) -> None:
@@ -115,9 +127,12 @@ class Cluster:
         self.replica_sets.start()
         self.deployments.start()
         self.stateful_sets.start()
+        self.daemon_sets.start()
+        self.jobs.start()
         self.leader_worker_sets.start()
         self.inference_services.start()
         self.ingress.start()
+        self.router.start()
         self.endpoints.start()
         self.demand.start()
         self.autoscaler.start()

@@ -27,11 +27,13 @@ from clients.embedded.api import make_app, serve
 from clients.embedded.apiserver.access import Identity
 from clients.embedded.apiserver.metrics_apis import MetricsApis
 from clients.embedded.apiserver.objects import Json, encode
+from clients.embedded.clouds import Clouds
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.kthena_order import Flavour
 from clients.embedded.enginelogs import EngineLogs
-from clients.embedded.enginepages import EnginePages
+from clients.embedded.gateways.gateway import Gateways
 from clients.embedded.gpupages import GpuPages
+from clients.embedded.loadpods import LoadPods
 from clients.embedded.scenarios.catalogue import SCENARIOS, make_cluster
 from clients.embedded.scenarios.scenario import Size
 
@@ -157,19 +159,30 @@ def application(cluster: Cluster, identity: Identity | None = None) -> web.Appli
     def routes(router: web.UrlDispatcher) -> None:
         router.add_get("/debug/modelserving/cache", dump)
 
-    return make_app(
+    load_pods = LoadPods(cluster.store, cluster.kubelets, EngineLogs(cluster.store, cluster.clock).lines)
+    app = make_app(
         cluster.store,
         identity=identity,
         clock=cluster.clock,
         clock_rate=lambda: cluster.clock.speed,
         extra_routes=routes,
-        logs=EngineLogs(cluster.store, cluster.clock).lines,
+        logs=load_pods.lines,
         pages=(
             GpuPages(cluster.gpus, cluster.nodes, cluster.clock),
-            EnginePages(cluster.pods, cluster.demand, cluster.clock),
+            cluster.engine_pages,
         ),
         aggregated=MetricsApis(cluster.store, cluster.pods, cluster.adapters),
     )
+
+    async def begin(_app: web.Application) -> None:
+        load_pods.start()
+
+    async def end(_app: web.Application) -> None:
+        await load_pods.close()
+
+    app.on_startup.append(begin)
+    app.on_shutdown.append(end)
+    return app
 
 
 async def _serve(cluster: Cluster, arguments: argparse.Namespace) -> int:
@@ -185,14 +198,19 @@ async def _serve(cluster: Cluster, arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     runner, port = await serve(application(cluster, identity), arguments.port)
+    gateways = Gateways(cluster)
+    entrances = await gateways.start()
+    clouds = Clouds(cluster) if SCENARIOS[arguments.scenario].clouds else None
     engine = asyncio.create_task(cluster.engine.run())
     if arguments.with_parent:
         _watch_parent(loop, stop)
     try:
         server = f"http://127.0.0.1:{port}"
         path = arguments.kubeconfig
-        _write_private(path, kubeconfig(server, tokens))
-        ready = {"ready": True, "server": server, "kubeconfig": str(path)}
+        _write_private(path, json.dumps(kubeconfig(server, tokens), indent=2))  # JSON is YAML too.
+        ready = {"ready": True, "server": server, "kubeconfig": str(path), **entrances}
+        if clouds is not None:
+            ready["clouds"] = await clouds.start(path, _write_private)
         sys.stdout.write(json.dumps(ready, separators=(",", ":")) + "\n")
         sys.stdout.flush()
         await stop.wait()
@@ -201,6 +219,9 @@ async def _serve(cluster: Cluster, arguments: argparse.Namespace) -> int:
         engine.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await engine
+        await gateways.close()
+        if clouds is not None:
+            await clouds.close()
         await runner.cleanup()
 
 
@@ -233,13 +254,13 @@ def kubeconfig(server: str, tokens: dict[str, str]) -> Json:
     }
 
 
-def _write_private(path: Path, content: Json) -> None:
-    """Writes by rename, so that nobody reads half of it or with wider rights. JSON is YAML too."""
+def _write_private(path: Path, content: str) -> None:
+    """Writes by rename, so that nobody reads half of it or with wider rights."""
     name = None
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
+            file.write(content)
         os.replace(name, path)
     except OSError as error:
         if name is not None:

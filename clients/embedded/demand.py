@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import copy
 
 from msgspec import Struct
 
 from clients.embedded.curves import Curve, chance
 from clients.embedded.engine import Engine
-from clients.embedded.models import model_size
+from clients.embedded.models import model_size, typical_of
+from clients.embedded.pace import KV_FILL, Pace
 from clients.embedded.podbook import PodBook, PodFacts
 
-__all__ = ["FIGURES", "SCRAPE_SECONDS", "Demand", "Service", "is_entry"]
+__all__ = ["FIGURES", "SCRAPE_SECONDS", "Added", "Demand", "Service", "is_entry"]
 
 SCRAPE_SECONDS = 15.0
 _FIRST_SAMPLE = 10.0
@@ -67,14 +69,39 @@ class Service(Struct):
     """Requests in flight in all, at the last scrape."""
 
 
+class Added(Struct):
+    """Real requests at a pod. Who serves them keeps these numbers up."""
+
+    running: int = 0
+    waiting: int = 0
+    tokens: float = 0.0
+    """What the running ones hold of the KV cache."""
+    ended: int = 0
+    """How many were answered so far."""
+
+
 class _Load(Struct):
     """What a pod has to do."""
 
+    pace: Pace
+    simulated: float
+    """Simulated requests that it works on."""
     running: float
     waiting: float
-    used: float
-    """``running`` as a share of the capacity, 0 to 1."""
-    latency: float
+    cached: float
+    """What the running ones hold of what a full batch of usual ones would, 0 to 1."""
+    answered: float
+    """Real requests answered a second, in the last interval."""
+
+    @property
+    def used(self) -> float:
+        """``running`` as a share of the capacity, 0 to 1."""
+        return self.pace.used(self.running)
+
+    @property
+    def simulated_per_second(self) -> float:
+        """Simulated requests answered a second."""
+        return self.simulated / self.pace.service(self.running)
 
 
 class Demand:
@@ -87,8 +114,9 @@ class Demand:
         self._services: dict[tuple[str, str], Service] = {}
         self._by_label: dict[tuple[str, str, str], list[Service]] = {}
         self._serving: dict[tuple[str, str], Service] = {}
-        self._added: dict[tuple[str, str], float] = {}
-        self._seen: dict[tuple[str, str], float] = {}
+        self._added: dict[tuple[str, str], Added] = {}
+        self._seen: dict[tuple[str, str], Added] = {}
+        self._answered: dict[tuple[str, str], float] = {}
         self._held: dict[tuple[str, str], dict[str, float]] = {}
         self.scraped_at = -math.inf
         """Simulated time of the newest figures."""
@@ -114,8 +142,11 @@ class Demand:
         """Puts a service under demand: the pods of ``namespace`` that carry all labels of ``selector``.
 
         ``name`` is what object and external metrics call it; a second call replaces the first. ``noise`` is
-        the share by which pods differ from each other and from one scrape to the next.
+        the share by which pods differ from each other and from one scrape to the next. Raises ValueError for
+        a capacity or latency that is not above 0.
         """
+        if capacity <= 0 or latency <= 0:
+            raise ValueError("capacity and latency must be above 0")
         old = self._services.pop((namespace, name), None)
         if old is not None:
             self._by_label[self._index_of(old)].remove(old)
@@ -128,10 +159,22 @@ class Demand:
             self._pod_changed(pod, pod)
         return service
 
-    def add_requests(self, namespace: str, pod: str, change: float) -> None:
-        """``change`` more real requests are in flight at a pod from now on; fewer if negative."""
-        key = (namespace, pod)
-        self._added[key] = max(0.0, self._added.get(key, 0.0) + change)
+    def added(self, namespace: str, pod: str) -> Added:
+        """The real requests at a pod, to be kept up; figures show them from the next scrape on."""
+        return self._added.setdefault((namespace, pod), Added())
+
+    def pace(self, pod: PodFacts) -> Pace:
+        """How fast a pod works."""
+        service = self._serving.get((pod.namespace, pod.name))
+        capacity, latency = (64.0, 2.0) if service is None else (service.capacity, service.latency)
+        return Pace(capacity, latency, typical_of(pod.model))
+
+    def simulated(self, pod: PodFacts) -> float:
+        """Simulated requests in flight at a pod."""
+        service = self._serving.get((pod.namespace, pod.name))
+        if service is None or not pod.ready:
+            return 0.0
+        return service.shares.get(pod.labels.get(_ROLE, ""), 0.0)
 
     def hold(self, namespace: str, pod: str, figures: Mapping[str, float]) -> None:
         """A pod whose figures stay the same whatever it has to do: a hot or a hung one. Empty: no longer.
@@ -156,7 +199,12 @@ class Demand:
     def scrape(self) -> None:
         """Takes the figures of this moment."""
         self.scraped_at = self._engine.clock.now()
-        self._seen = dict(self._added)
+        before = self._seen
+        self._seen = {key: copy(added) for key, added in self._added.items()}
+        self._answered = {
+            key: (added.ended - before.get(key, _NOTHING).ended) / SCRAPE_SECONDS
+            for key, added in self._seen.items()
+        }
         for service in self._services.values():
             service.offered = max(0.0, service.curve.at(self.scraped_at))
             ready: dict[str, int] = {}
@@ -180,6 +228,10 @@ class Demand:
             return held[name]
         load = self._load(pod)
         return self._figure(pod, name, load) * self._wobble(pod, name)
+
+    def simulated_per_second(self, pod: PodFacts) -> float:
+        """What ``requests_per_second`` has of simulated requests alone; 0 without a sample."""
+        return self._load(pod).simulated_per_second if self.has_sample(pod) else 0.0
 
     def usage(self, pod: PodFacts) -> dict[str, tuple[float, float]]:
         """(cores, bytes) in use by container; empty without a sample."""
@@ -235,18 +287,16 @@ class Demand:
 
     def _load(self, pod: PodFacts) -> _Load:
         key = (pod.namespace, pod.name)
-        service = self._serving.get(key)
-        added = self._seen.get(key, 0.0)
-        if service is None:
-            capacity, latency, share = 64.0, 2.0, added
-        else:
-            capacity, latency = service.capacity, service.latency
-            share = added + (service.shares.get(pod.labels.get(_ROLE, ""), 0.0) if pod.ready else 0.0)
-        running = min(share, capacity)
-        used = running / capacity if capacity > 0 else 0.0
-        waiting = share - running
-        slower = latency * (1 + used) * (1 + (waiting / capacity if capacity > 0 else 0.0))
-        return _Load(running, waiting, used, slower)
+        pace, share, added = self.pace(pod), self.simulated(pod), self._seen.get(key, _NOTHING)
+        simulated = pace.left(share, added.running)
+        return _Load(
+            pace=pace,
+            simulated=simulated,
+            running=simulated + added.running,
+            waiting=share - simulated + added.waiting,
+            cached=min(1.0, pace.used(simulated) + added.tokens * KV_FILL / pace.kv_tokens),
+            answered=self._answered.get(key, 0.0),
+        )
 
     def _busy(self, pod: PodFacts, load: _Load) -> float:
         """Cores as a share of those asked for: an engine on a GPU keeps few busy, a server without all."""
@@ -257,7 +307,8 @@ class Demand:
         return 0.02 + 0.98 * load.used * (1 + min(1.0, load.waiting / max(1.0, load.running)))
 
     def _figure(self, pod: PodFacts, name: str, load: _Load) -> float:
-        cached = min(1.0, 0.04 + 0.85 * load.used + 0.1 * min(1.0, load.waiting / 8))
+        pace = load.pace
+        cached = min(1.0, 0.04 + KV_FILL * load.cached + 0.1 * min(1.0, load.waiting / 8))
         if name == "DCGM_CUSTOM_PROCESS_SM_UTIL":
             return 96.0 * load.used**0.7 if load.used else 0.0
         if name == "DCGM_CUSTOM_PROCESS_MEM_USED":
@@ -270,11 +321,11 @@ class Demand:
         if name == "vllm:num_requests_waiting":
             return load.waiting
         if name == "vllm:e2e_request_latency_seconds":
-            return load.latency
+            return pace.service(load.running) + pace.wait(load.running, load.waiting)
         if name == "vllm:time_to_first_token_seconds":
-            return load.latency / 8
+            return pace.first_token(load.running, load.waiting)
         if name == "requests_per_second":
-            return load.running / load.latency if load.latency > 0 else 0.0
+            return load.simulated_per_second + load.answered
         return cached
 
     def _wobble(self, pod: PodFacts, name: str) -> float:
@@ -285,6 +336,7 @@ class Demand:
         return 1 + noise * (2 * chance(self._seed, pod.namespace, pod.name, name, int(self.scraped_at)) - 1)
 
 
+_NOTHING = Added()
 _COUNTED = ("vllm:num_requests_waiting",)
 _SUMMED = (
     "vllm:num_requests_running",

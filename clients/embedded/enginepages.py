@@ -1,28 +1,32 @@
 """What a simulated model engine serves: its health, its models and its figures, in the manner of vLLM 0.11.
 
-Gauges are those of ``Demand``, which autoscalers see too. Counters and histograms run on from what an engine
-does at each look: nothing is kept for pods that nobody asks.
+Gauges are those of ``Demand``, which autoscalers see too. Counters and histograms have every real request as
+it was, and run on for the simulated ones from what an engine does at each look: nothing is kept for pods that
+nobody asks.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
 from clients.embedded.apiserver.objects import Json, at_path, encode
 from clients.embedded.apiserver.proxy import Handler, PageAnswer, PageRequest
 from clients.embedded.curves import chance
 from clients.embedded.demand import Demand, is_entry
-from clients.embedded.models import load_seconds
+from clients.embedded.models import load_seconds, typical_of
 from clients.embedded.podbook import PodBook, PodFacts
 from clients.embedded.simclock import SimClock
+from clients.embedded.traffic import End, Outcome, Traffic
 
 __all__ = ["EnginePages"]
 
 _PORT = 8000
+_BLOCK = 16
+"""Tokens in a block of the KV cache."""
 _TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 _JSON = {"Content-Type": "application/json"}
-_KV_TOKENS = 1_284_192
 _SPREAD = 0.5
 """Standard deviation of the logarithm of each duration."""
 
@@ -67,6 +71,7 @@ class _Run:
         self.began = began
         self.until = began
         self.counts: _Figures = dict.fromkeys((*_COUNTERS, "requests"), 0.0)
+        self.aborted = 0
         self.sums: _Figures = dict.fromkeys(_HISTOGRAMS, 0.0)
         self.totals: _Figures = dict.fromkeys(_HISTOGRAMS, 0.0)
         self.buckets = {name: [0.0] * len(bounds) for name, (_, bounds) in _HISTOGRAMS.items()}
@@ -86,11 +91,35 @@ class _Run:
             for index, bound in enumerate(_HISTOGRAMS[name][1]):
                 buckets[index] += seen * _share_below(bound, median)
 
+    def add(self, done: Outcome) -> None:
+        """A real request has ended."""
+        if done.end is not End.ANSWERED:
+            self.aborted += 1
+            return
+        self.counts["requests"] += 1
+        for name, tokens in (("prompt_tokens", done.prompt), ("generation_tokens", done.told)):
+            self.counts[name] += tokens
+        self.counts["prefix_cache_queries"] += done.prompt
+        self._observe("e2e_request_latency_seconds", done.whole)
+        self._observe("request_queue_time_seconds", done.queued)
+        if done.first_token is not None:
+            self._observe("time_to_first_token_seconds", done.first_token)
+            if done.told > 1:
+                pauses = done.told - 1
+                self._observe("inter_token_latency_seconds", (done.whole - done.first_token) / pauses, pauses)
+
+    def _observe(self, name: str, seconds: float, times: int = 1) -> None:
+        self.totals[name] += times
+        self.sums[name] += seconds * times
+        buckets = self.buckets[name]
+        for index in range(bisect_left(_HISTOGRAMS[name][1], seconds), len(buckets)):
+            buckets[index] += times
+
 
 class EnginePages:
     """The pages of every pod that serves a model and has loaded it."""
 
-    def __init__(self, pods: PodBook, demand: Demand, clock: SimClock) -> None:
+    def __init__(self, pods: PodBook, demand: Demand, traffic: Traffic, clock: SimClock) -> None:
         self._pods = pods
         self._demand = demand
         self._clock = clock
@@ -101,6 +130,7 @@ class EnginePages:
             "/metrics": self._metrics,
         }
         pods.listeners.append(self._pod_changed)
+        traffic.listeners.append(lambda pod, done: self._run(pod).add(done))
 
     def handler(self, pod: Json, port: int) -> Handler | None:
         """The engine of a pod. Until its weights are loaded it does not listen, and workers never do."""
@@ -112,37 +142,49 @@ class EnginePages:
             return None
 
         async def answer(asked: PageRequest) -> PageAnswer:
-            page = self._pages.get(asked.path)
-            if page is None:
-                return PageAnswer(404, _JSON, b'{"detail":"Not Found"}')
-            if asked.method not in ("GET", "HEAD"):
-                return PageAnswer(405, _JSON, b'{"detail":"Method Not Allowed"}')
-            return page(facts)
+            return self.answer(facts, asked.method, asked.path)
 
         return answer
+
+    def answer(self, pod: PodFacts, method: str, path: str) -> PageAnswer:
+        """What a running engine answers to a request that asks for no work."""
+        page = self._pages.get(path)
+        if page is None:
+            return PageAnswer(404, _JSON, b'{"detail":"Not Found"}')
+        if method not in ("GET", "HEAD"):
+            return PageAnswer(405, _JSON, b'{"detail":"Method Not Allowed"}')
+        return page(pod)
 
     def _pod_changed(self, before: PodFacts | None, now: PodFacts | None) -> None:
         """Counters are lost with the process that held them."""
         if before is not None and (now is None or now.running_since != before.running_since):
             self._runs.pop((before.namespace, before.name), None)
 
+    def _run(self, pod: PodFacts) -> _Run:
+        key = (pod.namespace, pod.name)
+        run = self._runs.get(key)
+        if run is None:
+            began = (pod.running_since or 0.0) + load_seconds(pod.model, pod.gpus)
+            run = self._runs[key] = _Run(began)
+        return run
+
     def _metrics(self, pod: PodFacts) -> PageAnswer:
-        began = (pod.running_since or 0.0) + load_seconds(pod.model, pod.gpus)
-        run = self._runs.setdefault((pod.namespace, pod.name), _Run(began))
+        run = self._run(pod)
         gauges = {name: self._figure(pod, f"vllm:{name}") for name in _GAUGES}
         rates, durations = self._doing(pod, gauges)
         run.go_on(self._clock.now(), rates, durations)
-        return PageAnswer(200, _TEXT, _page(pod.model, run, gauges).encode())
+        cache = int(self._demand.pace(pod).kv_tokens) // _BLOCK
+        return PageAnswer(200, _TEXT, _page(pod.served, run, gauges, cache).encode())
 
     def _figure(self, pod: PodFacts, name: str) -> float:
         return self._demand.figure(pod, name) or 0.0
 
     def _doing(self, pod: PodFacts, gauges: _Figures) -> tuple[_Figures, _Figures]:
         """Rates a second, and the medians of durations in seconds."""
-        requests = self._figure(pod, "requests_per_second")
+        requests = self._demand.simulated_per_second(pod)
         whole = self._figure(pod, "vllm:e2e_request_latency_seconds")
         first = self._figure(pod, "vllm:time_to_first_token_seconds")
-        prompt, told = 400 + 1600 * chance(pod.model, "prompt"), 100 + 300 * chance(pod.model, "answer")
+        prompt, told = typical_of(pod.model).prompt, typical_of(pod.model).answer
         hits = 0.2 + 0.5 * chance(pod.model, "hits")
         waiting = gauges["num_requests_waiting"] / requests if requests else 0.0
         rates = {
@@ -181,7 +223,7 @@ def _health(_pod: PodFacts) -> PageAnswer:
 
 def _models(pod: PodFacts) -> PageAnswer:
     served = {
-        "id": pod.model,
+        "id": pod.served,
         "object": "model",
         "created": int(pod.running_since or 0),
         "owned_by": "vllm",
@@ -192,7 +234,7 @@ def _models(pod: PodFacts) -> PageAnswer:
     return PageAnswer(200, _JSON, encode({"object": "list", "data": [served]}))
 
 
-def _page(model: str, run: _Run, gauges: _Figures) -> str:
+def _page(model: str, run: _Run, gauges: _Figures, blocks: int) -> str:
     """The figures in Prometheus' text format, under the names of vLLM's V1 engine."""
     labels = f'engine="0",model_name="{_quoted(model)}"'
     lines: list[str] = []
@@ -208,9 +250,9 @@ def _page(model: str, run: _Run, gauges: _Figures) -> str:
         head(f"{name}_total", "counter", told)
         lines.append(f"vllm:{name}_total{{{labels}}} {float(int(run.counts[name]))}")
     head("request_success_total", "counter", "Count of successfully processed requests.")
-    finished = {"stop": 0.9, "length": 0.1, "abort": 0.0}
-    for reason, share in finished.items():
-        count = float(int(run.counts["requests"] * share))
+    done = run.counts["requests"]
+    for reason, counted in (("stop", 0.9 * done), ("length", 0.1 * done), ("abort", run.aborted)):
+        count = float(int(counted))
         lines.append(f'vllm:request_success_total{{{labels},finished_reason="{reason}"}} {count}')
     for name, (told, bounds) in _HISTOGRAMS.items():
         head(name, "histogram", told)
@@ -222,7 +264,7 @@ def _page(model: str, run: _Run, gauges: _Figures) -> str:
         lines.append(f"vllm:{name}_count{{{labels}}} {total}")
         lines.append(f"vllm:{name}_sum{{{labels}}} {run.sums[name]}")
     head("cache_config_info", "gauge", "Information of the LLMEngine CacheConfig")
-    sizes = f'block_size="16",kv_cache_size_tokens="{_KV_TOKENS}",num_gpu_blocks="{_KV_TOKENS // 16}"'
+    sizes = f'block_size="{_BLOCK}",kv_cache_size_tokens="{blocks * _BLOCK}",num_gpu_blocks="{blocks}"'
     lines.append(f'vllm:cache_config_info{{{sizes},engine="0"}} 1.0')
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,5 @@
-"""What goes wrong in the embedded cluster: rules that kubelets look up when they start or stop a pod."""
+"""What goes wrong in the embedded cluster: rules that kubelets look up when they start or stop a pod, and
+gateways when a request comes."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
-__all__ = ["CUDA_OOM", "Fault", "FaultKind", "Faults"]
+__all__ = ["CUDA_OOM", "ENDPOINT_FAULT", "ENDPOINT_KINDS", "Fault", "FaultKind", "Faults"]
 
 CUDA_OOM = (
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of "
@@ -16,7 +17,7 @@ CUDA_OOM = (
 
 
 class FaultKind(StrEnum):
-    """How a pod fails."""
+    """How a pod fails, or from ``STALL`` on an endpoint."""
 
     CRASH = "crash"
     """Its first container ends some time after its start."""
@@ -24,10 +25,28 @@ class FaultKind(StrEnum):
     """Its image cannot be pulled."""
     STUCK = "stuck"
     """Its deletion never comes to an end."""
+    STALL = "stall"
+    """Requests to a Service or ModelServer wait for as long as the rule holds."""
+    RESET = "reset"
+    """Their connections are reset."""
+    BUSY = "429"
+    """They are refused: too many."""
+    UNAVAILABLE = "503"
+    """They are refused: nobody there."""
+    HALF_EVENT = "half-event"
+    """Streams end in the middle of an event; whole answers in the middle of their body."""
+    ENDLESS = "endless"
+    """Answers begin and never end."""
+
+
+ENDPOINT_KINDS = tuple(FaultKind)[3:]
+"""Those of endpoints."""
+ENDPOINT_FAULT = "sim.servegrid/fault"
+"""Annotation of a Service or ModelServer that does the same: a kind, or ``KIND 20%`` for one in five."""
 
 
 class Fault(Struct):
-    """One rule. Namespace and name are shell patterns."""
+    """One rule. Namespace and name (of a pod, or of a Service or ModelServer) are shell patterns."""
 
     kind: FaultKind
     namespace: str
@@ -58,11 +77,16 @@ class Faults:
         self._rules = [rule for rule in self._rules if rule is not fault]
 
     def find(self, kind: FaultKind, namespace: str, name: str, now: float) -> Fault | None:
-        """The rule that hits a pod now; it is used up by one."""
+        """The rule that hits a pod or endpoint now; it is used up by one."""
+        rule = self.holding(kind, namespace, name, now)
+        if rule is not None and rule.times is not None:
+            rule.times -= 1
+        return rule
+
+    def holding(self, kind: FaultKind, namespace: str, name: str, now: float) -> Fault | None:
+        """The same rule, without using it up."""
         self._rules = [r for r in self._rules if r.times != 0 and (r.until is None or r.until > now)]
         for rule in self._rules:
             if rule.kind is kind and fnmatchcase(namespace, rule.namespace) and fnmatchcase(name, rule.name):
-                if rule.times is not None:
-                    rule.times -= 1
                 return rule
         return None

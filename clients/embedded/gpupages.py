@@ -60,8 +60,8 @@ class GpuPages:
         self._gpus = gpus
         self._nodes = nodes
         self._clock = clock
-        self._made: dict[str, tuple[float, bytes]] = {}
-        """By node: since when its page stands, and the page."""
+        self._made: dict[tuple[str, str], tuple[float, bytes]] = {}
+        """By node and kind of exporter: since when its page stands, and the page."""
 
     def handler(self, pod: Json, port: int) -> Handler | None:
         """The exporter of a pod; nobody listens on a node that is lost, or whose exporter hangs."""
@@ -83,7 +83,7 @@ class GpuPages:
 
     def _page(self, node: str, kind: str, labels: str, pod: Json) -> bytes:
         now, interval = self._clock.now(), _INTERVALS[kind]
-        since, page = self._made.get(node, (float("-inf"), b""))
+        since, page = self._made.get((node, kind), (float("-inf"), b""))
         # An exporter begins when its pod did, so that not all of them sample at once.
         begun = now - (now + 7 * len(node) + sum(map(ord, node))) % interval
         if since < begun:
@@ -92,7 +92,7 @@ class GpuPages:
             if kind == AGENT:
                 text = _agent(node, now - begun) + text
             page = text.encode()
-            self._made[node] = (begun, page)
+            self._made[(node, kind)] = (begun, page)
         return page
 
 

@@ -86,6 +86,12 @@ class Kubelets:
         self._begin(work, self._unready(work, seconds))
         return True
 
+    def ended(self, namespace: str, name: str, exit_code: int) -> None:
+        """The process of a running pod's only container has ended, and is not to be started again."""
+        work = self._take_up(namespace, name)
+        if work is not None and work.run.containers[0].state == "running":
+            self._begin(work, self._over(work, exit_code))
+
     def lose_node(self, name: str) -> None:
         """A node falls silent: its pods are marked as not ready, and are evicted after five minutes."""
         self._nodes.lose(name)
@@ -338,6 +344,13 @@ class Kubelets:
             container.restarts += 1
         container.state = "waiting"
         yield from self._serve(work)
+
+    def _over(self, work: _Work, exit_code: int) -> Steps:
+        now = self._engine.clock.now()
+        work.run.containers[0].end(now, exit_code, "Error" if exit_code else "Completed")
+        work.run.ready_at = now
+        self._write(work)
+        yield 0.0
 
     def _unready(self, work: _Work, seconds: float) -> Steps:
         run, clock = work.run, self._engine.clock

@@ -1,12 +1,17 @@
-"""What the simulated models and images weigh: it decides how long downloads and loading take."""
+"""What the simulated models and images weigh, by which names they are served, and what they are asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from sys import intern
 from typing import Any
 
-__all__ = ["image_size", "load_seconds", "model_of", "model_size"]
+from msgspec import Struct
+
+from clients.embedded.curves import chance
+
+__all__ = ["Typical", "image_size", "load_seconds", "model_of", "model_size", "names_of", "typical_of"]
 
 _MODELS = {
     "deepseek-ai/DeepSeek-R1": 671.0,
@@ -44,6 +49,29 @@ def image_size(image: str) -> float:
 
 def model_of(pod_spec: Mapping[str, Any]) -> str:
     """The model that a pod serves: its engine's ``--model`` argument, also within a shell's command line."""
+    return names_of(pod_spec)[0]
+
+
+def names_of(pod_spec: Mapping[str, Any]) -> tuple[str, str]:
+    """The model that a pod serves, and the name by which requests ask for it.
+
+    The name is vLLM's ``--served-model-name`` or KServe's ``--model_name``, else the model's own; both are
+    empty for pods that serve none.
+    """
+    model = served = ""
+    for word, following in _words(pod_spec):
+        name, told, value = word.partition("=")
+        value = value if told else following
+        if name == "--model" or (word == "serve" and not following.startswith("-")):
+            model = model or value
+        elif name in ("--served-model-name", "--model_name"):
+            served = served or value
+    # Thousands of pods have the same few names.
+    return intern(model), intern(served or model)
+
+
+def _words(pod_spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each word of the containers' command lines, and the one that follows it."""
     for container in pod_spec.get("containers") or ():
         words = [
             word
@@ -51,14 +79,24 @@ def model_of(pod_spec: Mapping[str, Any]) -> str:
             if isinstance(text, str)
             for word in text.split()
         ]
-        for word, following in pairwise([*words, ""]):
-            if word.startswith("--model="):
-                return word.removeprefix("--model=")
-            if word == "--model":
-                return following
-            if word == "serve" and following and not following.startswith("-"):
-                return following
-    return ""
+        yield from pairwise([*words, ""])
+
+
+class Typical(Struct, frozen=True):
+    """The usual request to a model, in tokens."""
+
+    prompt: float
+    answer: float
+
+    @property
+    def tokens(self) -> float:
+        """What it holds in the KV cache at its end."""
+        return self.prompt + self.answer
+
+
+def typical_of(model: str) -> Typical:
+    """What users of a model usually ask and get."""
+    return Typical(400 + 1600 * chance(model, "prompt"), 100 + 300 * chance(model, "answer"))
 
 
 def load_seconds(model: str, gpus: int) -> float:

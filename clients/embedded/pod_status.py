@@ -135,8 +135,8 @@ def _seconds(text: Any) -> float:
 class PodRun:
     """A pod on a node, in the eyes of its kubelet."""
 
-    __slots__ = ("address", "containers", "host", "init", "initialized_at", "ip", "key", "qos", "ready_at",
-                 "reason", "scheduled_at", "started_at", "uid")  # fmt: skip
+    __slots__ = ("address", "containers", "ends", "host", "init", "initialized_at", "ip", "key", "qos",
+                 "ready_at", "reason", "scheduled_at", "started_at", "uid")  # fmt: skip
 
     def __init__(self, pod: Json, host: str, address: str, now: float) -> None:
         meta, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
@@ -144,6 +144,8 @@ class PodRun:
         self.uid: str = meta["uid"]
         self.host = host
         self.address = address
+        self.ends: bool = spec.get("restartPolicy") == "Never"
+        """Its containers run once."""
         self.qos: str = status.get("qosClass", "BestEffort")
         self.reason = ""
         told = {c["name"]: c for c in status.get("containerStatuses") or ()}
@@ -176,7 +178,9 @@ class PodRun:
 
     @property
     def phase(self) -> str:
-        """Pending until every container was started once."""
+        """Pending until every container was started once; over when containers that run once have ended."""
+        if self.ends and self.containers and all(c.state == "terminated" for c in self.containers):
+            return "Failed" if any(c.exit_code for c in self.containers) else "Succeeded"
         running = all(c.state != "waiting" or c.restarts for c in self.containers)
         return "Running" if running and self.initialized else "Pending"
 

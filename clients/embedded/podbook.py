@@ -12,7 +12,7 @@ from typing import Any
 
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.apiserver.selectors import Requirement
-from clients.embedded.models import model_of
+from clients.embedded.models import names_of
 from clients.embedded.quantity import gpus_of, parse_quantity
 from clients.embedded.store import Store
 
@@ -39,7 +39,7 @@ class PodFacts:
     """One pod. Times are UTC seconds, whole ones as the API keeps them."""
 
     __slots__ = ("containers", "deleting", "gpus", "labels", "model", "name", "namespace", "node", "phase",
-                 "ready", "ready_since", "restarts", "running_since", "started", "uid")  # fmt: skip
+                 "ready", "ready_since", "restarts", "running_since", "served", "started", "uid")  # fmt: skip
 
     def __init__(self, pod: Json, labels: dict[str, str]) -> None:
         meta, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
@@ -65,7 +65,8 @@ class PodFacts:
         self.restarts = sum(int(s.get("restartCount") or 0) for s in statuses)
         self.containers = tuple(_container(c) for c in spec.get("containers") or ())
         self.gpus = gpus_of(spec)
-        self.model = model_of(spec)
+        self.model, self.served = names_of(spec)
+        """Its name for requests; empty for pods that serve no model."""
 
 
 class PodBook:

@@ -19,7 +19,9 @@ from clients.embedded.podgroups import PodGroups
 from clients.embedded.quantity import gpus_of
 from clients.embedded.store import Store
 
-__all__ = ["Scheduler"]
+__all__ = ["Scheduler", "node_refusal"]
+
+_CORDONED = "node.kubernetes.io/unschedulable"
 
 _SESSION = 0.5
 """Seconds from a change to the session that takes it up."""
@@ -48,6 +50,10 @@ class _Pending:
         self.message = ""
         self.told = float("-inf")
 
+    def refusal(self, node: Node) -> str | None:
+        """Why the node does not take it."""
+        return node_refusal(node, self.selector, self.tolerations)
+
 
 class _Room:
     """What is free while a session tries placements that may be taken back."""
@@ -61,7 +67,7 @@ class _Room:
         """Takes the fullest node on which the pod fits."""
         best: Node | None = None
         for node in self._nodes:
-            if self._free[node.name] < pod.gpus or _refusal(node, pod) is not None:
+            if self._free[node.name] < pod.gpus or pod.refusal(node) is not None:
                 continue
             if self._pods[node.name] >= node.pods_limit:
                 continue
@@ -81,7 +87,7 @@ class _Room:
         """Why each node says no, counted: ``3 Insufficient nvidia.com/gpu``."""
         counted: Counter[str] = Counter()
         for node in self._nodes:
-            refusal = _refusal(node, pod)
+            refusal = pod.refusal(node)
             if refusal is None:
                 full = self._pods[node.name] >= node.pods_limit
                 refusal = "Too many pods" if full else "Insufficient nvidia.com/gpu"
@@ -97,15 +103,17 @@ class _Room:
         return len(self._nodes)
 
 
-def _refusal(node: Node, pod: _Pending) -> str | None:
-    """Why a node does not take a pod however much is free on it."""
-    if node.unschedulable:
+def node_refusal(
+    node: Node, selector: Mapping[str, str], tolerations: Sequence[Mapping[str, Any]]
+) -> str | None:
+    """Why a node does not take such a pod however much is free on it."""
+    if node.unschedulable and not _tolerated(tolerations, _CORDONED, "", "NoSchedule"):
         return "node(s) were unschedulable"
     for key, value, effect in node.taints:
-        if effect in ("NoSchedule", "NoExecute") and not _tolerated(pod.tolerations, key, value, effect):
+        if effect in ("NoSchedule", "NoExecute") and not _tolerated(tolerations, key, value, effect):
             shown = f"{key}: {value}" if value else f"{key}: "
             return f"node(s) had untolerated taint {{{shown}}}"
-    if any(node.labels.get(k) != v for k, v in pod.selector.items()):
+    if any(node.labels.get(k) != v for k, v in selector.items()):
         return "node(s) didn't match Pod's node affinity/selector"
     return None
 

@@ -115,6 +115,18 @@ def test_23_json_patch(api: Api) -> None:
     assert (answer.json()["metadata"]["labels"], _generation(answer)) == ({"c": "1"}, 2)
 
 
+def test_23_a_test_for_null_passes_where_nothing_is(api: Api) -> None:
+    api.make(api.servings(), serving("a", 2))
+    absent = [{"op": "test", "path": "/metadata/annotations", "value": None}]
+    added = {"op": "add", "path": "/metadata/annotations", "value": {"a/b": "1"}}
+    assert api.patch(api.servings("a"), JSON_PATCH, [*absent, added]).status_code == 200
+    for path in ("/metadata/annotations", "/metadata/annotations/a~1b", "/spec/replicas", "/spec/none/there"):
+        answer = api.patch(api.servings("a"), JSON_PATCH, [{"op": "test", "path": path, "value": None}])
+        assert answer.status_code == 422, path
+    unset = [{"op": "test", "path": "/metadata/annotations/c", "value": None}]
+    assert api.patch(api.servings("a"), JSON_PATCH, unset).status_code == 200
+
+
 def test_23_json_patch_refused_as_a_whole(api: Api) -> None:
     made = api.make(api.servings(), serving("a", 2))
     for operations in (

@@ -188,6 +188,16 @@ def _others() -> list[Resource]:
             status=True,
             generation=True,
         ),
+        Resource(
+            group="batch",
+            versions=("v1",),
+            plural="jobs",
+            kind="Job",
+            categories=_APPS,
+            status=True,
+            generation=True,
+            tracked=True,
+        ),
         Resource(group="coordination.k8s.io", versions=("v1",), plural="leases", kind="Lease"),
         Resource(
             group="discovery.k8s.io",

@@ -21,6 +21,7 @@ from clients.embedded.apiserver.crd_parts import (
     object_of,
     validations,
 )
+from clients.embedded.apiserver.networking_crds import networking_crds
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.apiserver.rules import UNCHANGED, UNIQUE_NAMES, kept_once_set
 from clients.embedded.apiserver.scaler_crds import scaler_crds
@@ -196,4 +197,5 @@ def standard_crds() -> list[Json]:
         _queue(),
         *scaler_crds(),
         *serving_crds(),
+        *networking_crds(),
     ]

@@ -55,7 +55,7 @@ def json_patch(document: Json, operations: Any) -> Json:
 def _operate(document: Any, operation: Json) -> Any:
     kind, path = operation.get("op"), _pointer(operation["path"])
     if kind == "test":
-        if "value" not in operation or _found(document, path) != operation["value"]:
+        if "value" not in operation or _tested(document, path) != operation["value"]:
             raise _refused()
         return document
     if kind in ("add", "replace"):
@@ -102,6 +102,12 @@ def _found(document: Any, path: list[str]) -> Any:
         else:
             raise _refused()
     return document
+
+
+def _tested(document: Any, path: list[str]) -> Any:
+    """An absent member counts as null in a test: so has it evanphx/json-patch (kube-apiserver 1.36)."""
+    holder = _found(document, path[:-1]) if path else None
+    return None if isinstance(holder, dict) and path[-1] not in holder else _found(document, path)
 
 
 def _placed(document: Any, path: list[str], value: Any, *, replace: bool) -> Any:

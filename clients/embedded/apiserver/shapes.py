@@ -168,6 +168,26 @@ _SHAPES: dict[str, Json] = {
     "statefulsets.apps": _WORKLOAD,
     "replicasets.apps": _WORKLOAD,
     "daemonsets.apps": _DAEMONS,
+    "jobs.batch": {
+        "spec": {
+            "completionMode": str,
+            **dict.fromkeys(
+                (
+                    "completions",
+                    "parallelism",
+                    "backoffLimit",
+                    "activeDeadlineSeconds",
+                    "ttlSecondsAfterFinished",
+                ),
+                int,
+            ),
+            "template": _WORKLOAD["spec"]["template"],
+        },
+        "status": {
+            **dict.fromkeys(("active", "ready", "succeeded", "failed"), int),
+            "conditions": _CONDITIONS,
+        },
+    },
     "horizontalpodautoscalers.autoscaling": {
         "spec": {
             "scaleTargetRef": {"kind": str, "name": str, "apiVersion": str},

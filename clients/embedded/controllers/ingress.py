@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 from clients.embedded.apiserver.objects import Json
+from clients.embedded.controllers.load_balancers import LoadBalancer
 from clients.embedded.controllers.workqueue import Key, WorkQueue
 from clients.embedded.engine import Engine
 from clients.embedded.store import Store
 
-__all__ = ["ADDRESS", "INGRESSES", "IngressController"]
+__all__ = ["ADDRESS", "INGRESSES", "IngressController", "takes"]
 
 INGRESSES = "ingresses.networking.k8s.io"
 ADDRESS = "203.0.113.10"
-"""Of the load balancer; from the range that is kept for documentation."""
+"""Of the load balancer while nobody listens; from the range that is kept for documentation."""
 
-_NAMESPACE, _NAME = "kube-system", "nginx-ingress-lb"
+_NAME = "nginx-ingress-lb"
 _MANAGER = "nginx-ingress-controller"
-
-
-def _load_balancer() -> Json:
-    ports = (("http", 80, 30080), ("https", 443, 30443))
-    return {
-        "kind": "Service",
-        "apiVersion": "v1",
-        "metadata": {"name": _NAME, "namespace": _NAMESPACE, "labels": {"app": _NAME}},
-        "spec": {
-            "type": "LoadBalancer",
-            "clusterIP": "10.96.0.80",
-            "externalTrafficPolicy": "Local",
-            "ports": [
-                {"name": name, "port": port, "protocol": "TCP", "targetPort": port, "nodePort": node_port}
-                for name, port, node_port in ports
-            ],
-            "selector": {"app": "ingress-nginx"},
-            "sessionAffinity": "None",
-        },
-        "status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}},
-    }
 
 
 class IngressController:
@@ -44,13 +24,30 @@ class IngressController:
     def __init__(self, store: Store, engine: Engine) -> None:
         self._store = store
         self._queue = WorkQueue(engine, self._sync, reaction=1.0)
+        self._balancer = LoadBalancer(
+            namespace="kube-system",
+            name=_NAME,
+            address=ADDRESS,
+            cluster_ip="10.96.0.80",
+            labels={"app": _NAME},
+            selector={"app": "ingress-nginx"},
+            target_port=80,
+            node_port=30080,
+        )
         store.subscribe(INGRESSES, self._changed)
 
     def start(self) -> None:
         """Puts its load balancer in place and looks at Ingresses from now on."""
-        if self._store.record("services", _NAMESPACE, _NAME) is None:
-            self._store.create("services", _load_balancer(), manager=_MANAGER)
+        self._balancer.put(self._store)
         self._queue.open()
+        self._sync_all()
+
+    def listen(self, address: str, port: int) -> None:
+        """Its gateway listens there: the load balancer and all Ingresses say so."""
+        self._balancer.move(self._store, address, port)
+        self._sync_all()
+
+    def _sync_all(self) -> None:
         for record in self._store.records(INGRESSES):
             self._sync(record.key)
 
@@ -60,7 +57,13 @@ class IngressController:
 
     def _sync(self, key: Key) -> None:
         def change(obj: Json) -> None:
-            if (obj.get("spec") or {}).get("ingressClassName", "nginx") == "nginx":
-                obj["status"] = {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}
+            if takes(obj):
+                obj["status"] = {"loadBalancer": {"ingress": self._balancer.ingress}}
 
         self._store.mutate(INGRESSES, *key, change, manager=_MANAGER, subresource="status")
+
+
+def takes(ingress: Json) -> bool:
+    """Whether an Ingress is of its class."""
+    told: str = (ingress.get("spec") or {}).get("ingressClassName", "nginx")
+    return told == "nginx"

@@ -1,16 +1,17 @@
 """Kthena's autoscaler: every 15 s it overwrites what its policies target, from spec replicas and metrics.
 
-It sends no events, and only a disaggregated policy gets a status. A pod that failed or restarted once stops
-all decisions that need a page of its group of pods, silently, until it is replaced. Bindings (v0.2 to v0.4)
-are acted on as those versions did, with the policy that they name.
+It reads the pods' own pages, sends no events, and only a disaggregated policy gets a status. A pod that
+failed or restarted once, or has no such page, stops all decisions that need it, silently, until it is
+replaced. Bindings (v0.2 to v0.4) are acted on as those versions did, with the policy that they name.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from clients.embedded.apiserver.objects import Json, encode, timestamp
-from clients.embedded.apiserver.selectors import Requirement
+from clients.embedded.apiserver.proxy import PodPages
 from clients.embedded.controllers.hpa_metrics import requirements_of
 from clients.embedded.controllers.kthena_autoscaling import (
     Bounds,
@@ -27,11 +28,13 @@ from clients.embedded.controllers.kthena_labels import ENTRY, NAME, ROLE
 from clients.embedded.controllers.kthena_policy import (
     Disaggregated,
     Plan,
+    Source,
     Target,
     fill_behavior,
     read_binding,
     read_policy,
 )
+from clients.embedded.controllers.kthena_scrape import Past, ScrapeError, scrape, value_of
 from clients.embedded.controllers.kthena_spec import RESOURCE
 from clients.embedded.demand import Demand
 from clients.embedded.engine import Engine
@@ -44,6 +47,8 @@ __all__ = ["BINDINGS", "POLICIES", "KthenaAutoscaler", "review"]
 
 POLICIES = "autoscalingpolicies.workload.serving.volcano.sh"
 BINDINGS = "autoscalingpolicybindings.workload.serving.volcano.sh"
+_log = logging.getLogger(__name__)
+
 _PERIOD = 15.0
 _MANAGER = "kthena-autoscaler"
 _TARGETS = ("homogeneousTarget", "heterogeneousTarget", "disaggregatedTarget")
@@ -75,15 +80,26 @@ def review(operation: str, new: Json | None, subresource: str | None) -> list[st
     return told or None
 
 
+class _Kept:
+    """What is remembered of one target, or of one role of it."""
+
+    def __init__(self, generation: str) -> None:
+        self.generation = generation
+        self.history = History()
+        self.past = Past()
+
+
 class KthenaAutoscaler:
     """Acts on every policy and binding from ``start`` on."""
 
-    def __init__(self, store: Store, engine: Engine, book: PodBook, demand: Demand) -> None:
+    def __init__(self, store: Store, engine: Engine, book: PodBook, demand: Demand, pages: PodPages) -> None:
+        """``pages`` are the pods'; ``demand`` answers for Prometheus."""
         self._store = store
         self._engine = engine
         self._book = book
         self._demand = demand
-        self._histories: dict[tuple[str, str], tuple[str, History]] = {}
+        self._pages = pages
+        self._kept: dict[tuple[str, str], _Kept] = {}
         store.admission[POLICIES] = lambda operation, _old, new, sub: review(operation, new, sub)
 
     def start(self) -> None:
@@ -110,15 +126,15 @@ class KthenaAutoscaler:
             if plan is not None and policy_of is not None:
                 versions = f"{meta.get('generation', 0)}/{policy_of['metadata'].get('generation', 0)}"
                 self._whole(meta["uid"], versions, plan)
-        for key in [key for key in self._histories if key[0] not in known]:
-            del self._histories[key]
+        for key in [key for key in self._kept if key[0] not in known]:
+            del self._kept[key]
 
-    def _history(self, uid: str, part: str, generation: str) -> History:
+    def _of(self, uid: str, part: str, generation: str) -> _Kept:
         """What is remembered of a target; an edited policy begins anew."""
-        kept = self._histories.get((uid, part))
-        if kept is None or kept[0] != generation:
-            kept = self._histories[(uid, part)] = (generation, History())
-        return kept[1]
+        kept = self._kept.get((uid, part))
+        if kept is None or kept.generation != generation:
+            kept = self._kept[(uid, part)] = _Kept(generation)
+        return kept
 
     # -- whole workloads ---------------------------------------------------------------------------------
 
@@ -130,7 +146,8 @@ class KthenaAutoscaler:
         pods: dict[str, PodTotal] = {}
         external: dict[str, float] = {}
         for target in plan.targets:
-            found, told = self._measure(target, plan.metrics)
+            past = self._of(uid, target.key, generation).past
+            found, told = self._measure(target, plan.metrics, past)
             for name, one in found.items():
                 so_far = pods.get(name, PodTotal(0.0, 0, 0))
                 pods[name] = PodTotal(
@@ -145,7 +162,7 @@ class KthenaAutoscaler:
         wanted = recommend(current, least, most, plan.tolerance, plan.metrics, pods, external)
         if wanted is None:
             return
-        history, now = self._history(uid, "", generation), self._engine.clock.now()
+        history, now = self._of(uid, "", generation).history, self._engine.clock.now()
         total = correct(history, now, plan.behavior, current, wanted, least, most)
         shares = distribute(total, bounds, blocks(bounds, plan.expansion))
         for target in plan.targets:
@@ -177,9 +194,10 @@ class KthenaAutoscaler:
     # -- metrics -----------------------------------------------------------------------------------------
 
     def _measure(
-        self, target: Target, metrics: Mapping[str, float]
+        self, target: Target, metrics: Mapping[str, float], past: Past
     ) -> tuple[dict[str, PodTotal], dict[str, float]]:
         """(sums over pods, values of queries); what cannot be had is left out."""
+        past.look(self._engine.clock.now())
         pods: dict[str, PodTotal] = {}
         external: dict[str, float] = {}
         for name in metrics:
@@ -191,23 +209,30 @@ class KthenaAutoscaler:
                 if value is not None:
                     external[name] = value
                 continue
-            told = self._scrape(target, source.name, requirements_of(source.selector))
-            if told is not None:
-                pods[name] = told
+            try:
+                pods[name] = self._scraped(target, source, past)
+            except ScrapeError as why:
+                _log.warning("collect pod metrics for target %s failed: %s", target.name, why)
         return pods, external
 
-    def _scrape(self, target: Target, figure: str, selector: tuple[Requirement, ...]) -> PodTotal | None:
-        """None where a pod failed or ever restarted, or there is none."""
+    def _scraped(self, target: Target, source: Source, past: Past) -> PodTotal:
+        """Raises ScrapeError where a pod failed or ever restarted, there is none, or one has no such page."""
         wanted = {NAME: target.name, ENTRY: "true"}
         if target.role is not None:
             wanted[ROLE] = target.role
-        terms = (*selector, *requirements_of({"matchLabels": wanted}))
+        terms = (*requirements_of(source.selector), *requirements_of({"matchLabels": wanted}))
         pods = self._book.select(target.namespace, terms)
         if not pods or any(pod.phase == "Failed" or pod.restarts for pod in pods):
-            return None
+            raise ScrapeError("pod list is empty" if not pods else "pod failed or restarted")
         ready = [pod for pod in pods if pod.phase == "Running" and pod.ready]
-        values = [value for pod in ready if (value := self._demand.figure(pod, figure)) is not None]
-        return PodTotal(sum(values), len(values), len(pods) - len(ready))
+        values = []
+        for facts in ready:
+            pod = self._store.get("pods", facts.namespace, facts.name)
+            assert pod is not None
+            page = scrape(self._pages, pod, source.port, source.uri)
+            values.append(value_of(page, source.name, facts.uid, past))
+        told = [value for value in values if value is not None]
+        return PodTotal(sum(told), len(told), len(pods) - len(ready))
 
     # -- roles -------------------------------------------------------------------------------------------
 
@@ -232,14 +257,14 @@ class KthenaAutoscaler:
             if role.fixed:
                 asked[name] = final[name] = bounds.least
                 continue
-            pods, external = self._measure(role.target, role.metrics)
+            pods, external = self._measure(role.target, role.metrics, self._of(uid, name, generation).past)
             count = recommend(
                 current, bounds.least, bounds.most, plan.tolerance, role.metrics, pods, external
             )
             if count is None:
                 return
             asked[name] = count
-            history = self._history(uid, name, generation)
+            history = self._of(uid, name, generation).history
             final[name] = correct(history, now, plan.behavior, current, count, bounds.least, bounds.most)
         adjusted = False
         if wanted.numerator:
@@ -283,7 +308,7 @@ class KthenaAutoscaler:
         scaled = {role["name"]: role.get("lastScaleTime") for role in before}
         roles = []
         for name in wanted.roles:
-            panic = self._history(policy["metadata"]["uid"], name, generation).panicking(now)
+            panic = self._of(policy["metadata"]["uid"], name, generation).history.panicking(now)
             role: Json = {
                 "name": name,
                 "currentReplicas": counts[name],

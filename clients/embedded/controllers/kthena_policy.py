@@ -33,6 +33,8 @@ class Source(Struct, frozen=True):
     name: str
     """What the pods call it."""
     selector: Json
+    port: int = 8100
+    uri: str = "/metrics"
 
 
 class Target(Struct, frozen=True):
@@ -144,6 +146,8 @@ def _sources(told: Json) -> dict[str, Source]:
             query=(source.get("prometheus") or {}).get("query"),
             name=str(pod.get("name") or metric),
             selector=pod.get("labelSelector") or {},
+            port=int(pod.get("port") or 8100),
+            uri=str(pod.get("uri") or "/metrics"),
         )
     return found
 

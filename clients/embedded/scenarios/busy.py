@@ -9,7 +9,8 @@ from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric, se
 from clients.embedded.controllers.kthena_labels import NAME
 from clients.embedded.curves import Wave, chance
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
-from clients.embedded.scenarios.ground import add_nodes, plant_all
+from clients.embedded.gpu_exporters import add_exporters
+from clients.embedded.scenarios.ground import add_nodes, plant_all, route_all, under_demand
 from clients.embedded.scenarios.happenings import Happenings
 from clients.embedded.scenarios.scenario import Scenario, Size
 from clients.embedded.servings import Role, Serving
@@ -46,14 +47,17 @@ _PLANS = tuple(
 def _fill(cluster: Cluster, _size: Size) -> None:
     add_nodes(cluster, 32)
     plant_all(cluster, _PLANS)
+    route_all(cluster, _PLANS)
     metrics = [pods_metric("vllm:num_requests_running", "40")]
     hpa = hpa_object("default", "chat-0", serving_reference("chat-0"), 1, 5, metrics)
     period = 1200.0
     wave = Wave(30, 190, period, period * chance(cluster.options.seed, "chat-0"))
     cluster.demand.assign("default", "chat-0", {NAME: "chat-0"}, wave, capacity=70)
     cluster.store.create("horizontalpodautoscalers.autoscaling", hpa, manager="helm")
-    happenings = Happenings(cluster, "busy")
     scaled = [plan for plan in _PLANS if plan.name != "chat-0"]
+    under_demand(cluster, scaled)
+    add_exporters(cluster)
+    happenings = Happenings(cluster, "busy")
 
     def groups(rng: Random) -> None:
         plan = rng.choice(scaled)

@@ -1,4 +1,4 @@
-"""A quiet production cluster: a dozen ModelServings, one autoscaled, and now and then something happens.
+"""A quiet production cluster: a dozen ModelServings, two autoscaled, and now and then something happens.
 
 Beside them runs what other systems serve (``other_systems``).
 
@@ -10,15 +10,25 @@ from __future__ import annotations
 
 from random import Random
 
+from clients.embedded.apiserver.objects import Json
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric, serving_reference
-from clients.embedded.controllers.kthena_labels import NAME
+from clients.embedded.controllers.kthena_autoscaler import POLICIES
+from clients.embedded.controllers.kthena_labels import API_VERSION, NAME
 from clients.embedded.controllers.kthena_order import Flavour
-from clients.embedded.curves import Wave, chance
+from clients.embedded.curves import Steady, Wave, chance
 from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
 from clients.embedded.gpu_exporters import add_exporters
 from clients.embedded.gpus import MIG_LABEL, SHARED_LABEL
-from clients.embedded.scenarios.ground import DAY, HOUR, add_nodes, notebook, plant_all, under_demand
+from clients.embedded.scenarios.ground import (
+    DAY,
+    HOUR,
+    add_nodes,
+    notebook,
+    plant_all,
+    route_all,
+    under_demand,
+)
 from clients.embedded.scenarios.happenings import Happenings
 from clients.embedded.scenarios.other_systems import plant_other_systems
 from clients.embedded.scenarios.scenario import Scenario, Size
@@ -85,6 +95,14 @@ _PLANS = (
     ),
     Serving(
         namespace="research",
+        name="phi-chat",
+        model="microsoft/phi-4-mini",
+        groups=1,
+        roles=(Role("serve"),),
+        manager="helm",
+    ),
+    Serving(
+        namespace="research",
         name="phi-mini",
         model="microsoft/phi-4-mini",
         groups=1,
@@ -97,25 +115,53 @@ _PLANS = (
 
 _DIVIDED = {"gpu-node-02": (SHARED_LABEL, "2"), "gpu-node-03": (MIG_LABEL, "all-1g.20gb")}
 _NAMING = {"gpu-node-04": "exported", "gpu-node-05": "old"}
+_RUNNING = "vllm:num_requests_running"
 _UNUSED = ("gemma-eval", "qwen-vl")
 """Nobody asks these anything: their GPUs are held, and idle."""
+
+
+def _autoscale(cluster: Cluster) -> None:
+    """qwen-chat by an HPA, phi-chat by a policy. Few requests fill a pod of these, so that twenty users of
+    a load test are more than those who are there can take, and the bounds leave room for them."""
+    with cluster.clock.held_at(cluster.clock.now() - 10 * HOUR):
+        behavior = {"scaleDown": {"stabilizationWindowSeconds": 90}}
+        target = serving_reference("qwen-chat")
+        metrics = [pods_metric(_RUNNING, "4")]
+        autoscaler = hpa_object("default", "qwen-chat", target, 2, 5, metrics, behavior)
+        cluster.store.create("horizontalpodautoscalers.autoscaling", autoscaler, manager="helm")
+        policy = _policy("research", "phi-chat", 1, 4, "6")
+        cluster.store.create(POLICIES, policy, manager="helm", validate=True)
+    period = 2700.0
+    wave = Wave(3, 9, period, period * chance(cluster.options.seed, "qwen-chat"))
+    cluster.demand.assign("default", "qwen-chat", {NAME: "qwen-chat"}, wave, capacity=6)
+    cluster.demand.assign("research", "phi-chat", {NAME: "phi-chat"}, Steady(4), capacity=10, latency=1.5)
+
+
+def _policy(namespace: str, name: str, least: int, most: int, target: str) -> Json:
+    source = {"pod": {"port": 8000}}
+    reference = {"targetRef": {"kind": "ModelServing", "name": name}, "metricSources": {_RUNNING: source}}
+    return {
+        "kind": "AutoscalingPolicy",
+        "apiVersion": API_VERSION,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "metrics": [{"name": _RUNNING, "targetValue": target}],
+            "behavior": {"scaleDown": {"period": "15s", "stabilizationWindow": "90s"}},
+            "homogeneousTarget": {"target": reference, "minReplicas": least, "maxReplicas": most},
+        },
+    }
 
 
 def _fill(cluster: Cluster, _size: Size) -> None:
     add_nodes(cluster, 16, divided=_DIVIDED)
     plant_all(cluster, _PLANS)
+    route_all(cluster, _PLANS)
     for index in range(2):
         cluster.ground.plant_pod(notebook("research", f"notebook-{index}", 1), 2 * DAY)
     plant_other_systems(cluster)
-    with cluster.clock.held_at(cluster.clock.now() - 10 * HOUR):
-        metrics = [pods_metric("vllm:num_requests_running", "60")]
-        target = serving_reference("qwen-chat")
-        autoscaler = hpa_object("default", "qwen-chat", target, 2, 5, metrics)
-        cluster.store.create("horizontalpodautoscalers.autoscaling", autoscaler, manager="helm")
-    period = 2700.0
-    wave = Wave(115, 285, period, period * chance(cluster.options.seed, "qwen-chat"))
-    cluster.demand.assign("default", "qwen-chat", {NAME: "qwen-chat"}, wave, capacity=100)
-    under_demand(cluster, [plan for plan in _PLANS if plan.name not in (*_UNUSED, "qwen-chat")])
+    _autoscale(cluster)
+    apart = (*_UNUSED, "qwen-chat", "phi-chat")
+    under_demand(cluster, [plan for plan in _PLANS if plan.name not in apart])
     add_exporters(cluster, agents=("gpu-node-01",), naming=_NAMING)
     happenings = Happenings(cluster, "default")
 

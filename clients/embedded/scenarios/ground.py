@@ -6,13 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.cluster import Cluster
+from clients.embedded.controllers.ingress import INGRESSES
 from clients.embedded.controllers.kthena_labels import NAME
+from clients.embedded.controllers.kthena_router import MODEL_ROUTES, MODEL_SERVERS
 from clients.embedded.curves import Wave, chance
 from clients.embedded.nodes import node_object
 from clients.embedded.quantity import GPU
+from clients.embedded.route_objects import (
+    ingress_object,
+    model_route_object,
+    model_server_object,
+    service_object,
+)
 from clients.embedded.servings import Serving
 
-__all__ = ["DAY", "HOUR", "add_nodes", "notebook", "plant_all", "under_demand"]
+__all__ = ["DAY", "HOUR", "add_nodes", "notebook", "open_outside", "plant_all", "route_all", "under_demand"]
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -55,6 +63,19 @@ def plant_all(cluster: Cluster, plans: Sequence[Serving]) -> None:
     for index, plan in enumerate(plans):
         share = (index + 1) / (len(plans) + 1)
         cluster.ground.plant(plan, 14 * DAY * (1 - share) + 3 * HOUR)
+
+
+def route_all(cluster: Cluster, plans: Iterable[Serving]) -> None:
+    """A ModelServer and a ModelRoute for each ModelServing."""
+    for plan in plans:
+        cluster.store.create(MODEL_SERVERS, model_server_object(plan), manager=plan.manager)
+        cluster.store.create(MODEL_ROUTES, model_route_object(plan), manager=plan.manager)
+
+
+def open_outside(cluster: Cluster, namespace: str, name: str, selector: Mapping[str, str]) -> None:
+    """A Service and an Ingress for the engines of a workload."""
+    cluster.store.create("services", service_object(namespace, name, selector), manager="helm")
+    cluster.store.create(INGRESSES, ingress_object(namespace, name), manager="helm")
 
 
 def under_demand(cluster: Cluster, plans: Iterable[Serving]) -> None:

@@ -56,4 +56,4 @@ def _fill(cluster: Cluster, _size: Size) -> None:
     happenings.now_and_then("failure", 20, 40, failure)
 
 
-SCENARIO = Scenario(_fill)
+SCENARIO = Scenario(_fill, clouds=False)

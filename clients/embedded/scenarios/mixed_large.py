@@ -69,4 +69,6 @@ def _plant_deployment(cluster: Cluster, index: int, age: float) -> None:
     cluster.demand.assign(namespace, name, {"app": name}, curve, capacity=_CAPACITY)
 
 
-SCENARIO = Scenario(_fill, size=Size(pods=20_000, nodes=1000), sized=("pods", "nodes", "event_rate"))
+SCENARIO = Scenario(
+    _fill, clouds=False, size=Size(pods=20_000, nodes=1000), sized=("pods", "nodes", "event_rate")
+)

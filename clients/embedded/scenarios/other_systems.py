@@ -6,12 +6,14 @@ the rest is left to the user. The last Deployments serve no model.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric
 from clients.embedded.controllers.kserve_names import ISVC_LABEL
 from clients.embedded.curves import Bursts, Steady, Total, Wave, chance
-from clients.embedded.scenarios.ground import DAY, HOUR
+from clients.embedded.scenarios.ground import DAY, HOUR, open_outside
 from clients.embedded.workload_objects import (
     Engine,
     deployment_object,
@@ -28,6 +30,15 @@ _QWEN = (
     "--model /mnt/models/Qwen-7B-Chat-Int8 --gpu-memory-utilization 0.95 --quantization gptq "
     "--max-model-len=6144"
 )
+
+
+class Pod(NamedTuple):
+    """What one pod can do: requests at a time, and seconds for one when there are no others."""
+
+    capacity: float
+    latency: float
+
+
 _DISTILLED = "deepseek-ai/DeepSeek-R1-Distill-Llama-70B"
 _PROGRAMS = (
     ("default", "litellm-proxy", 2, "ghcr.io/berriai/litellm:main-stable"),
@@ -37,14 +48,18 @@ _PROGRAMS = (
     ("kube-system", "ack-alibaba-cloud-metrics-adapter", 1, "acs/alibaba-cloud-metrics-adapter:v0.3.9"),
     ("kube-system", "ack-kubernetes-cronhpa-controller", 1, "acs/kubernetes-cronhpa-controller:v1.4.1"),
 )
+_CLASSIFIER = Pod(capacity=4, latency=0.1)
+"""What one pod of scikit-learn's server can do on a core."""
+_SMALL = Pod(capacity=12, latency=2.0)
+"""And one of vLLM with a model that fills most of its GPU."""
 _EXAMPLES = (
-    ("sklearn-iris", {ISVC_LABEL: "sklearn-iris"}, 2.0, 42.0, 64.0),
-    ("qwen", {ISVC_LABEL: "qwen"}, 4.0, 50.0, 64.0),
-    ("qwen-cronhpa", {ISVC_LABEL: "qwen-cronhpa"}, 10.0, 20.0, 64.0),
-    ("llm-deployment", {"app": "llm"}, 40.0, 360.0, 64.0),
+    ("sklearn-iris", {ISVC_LABEL: "sklearn-iris"}, 0.125, 2.6, _CLASSIFIER),
+    ("qwen", {ISVC_LABEL: "qwen"}, 0.75, 9.4, _SMALL),
+    ("qwen-cronhpa", {ISVC_LABEL: "qwen-cronhpa"}, 2.0, 4.0, _SMALL),
+    ("llm-deployment", {"app": "llm"}, 40.0, 360.0, Pod(capacity=64, latency=2.0)),
 )
-"""Name, selector, requests in flight at rest, those of a burst, capacity of a pod: what users ask of
-docs/examples once somebody applies them."""
+"""Name, selector, requests in flight at rest, those of a burst, and a pod: what users ask of docs/examples
+once somebody applies them."""
 
 
 def plant_other_systems(cluster: Cluster) -> None:
@@ -69,11 +84,13 @@ def plant_other_systems(cluster: Cluster) -> None:
         grown.deployment(deployment_object(namespace, name, replicas, program), 12 * DAY)
     for namespace, name in (("llm-prod", "vllm-llama"), ("research", "bge-m3")):
         cluster.demand.assign(namespace, name, {"app": name}, Steady(18), capacity=64)
-    for name, selector, calm, burst, capacity in _EXAMPLES:
+    for name, selector, calm, burst, pod in _EXAMPLES:
         seed = f"{cluster.options.seed}/{name}"
         curve = Total((Steady(calm), Bursts(burst, gap=1200, length=150, seed=seed)))
-        cluster.demand.assign("default", name, selector, curve, capacity=capacity)
+        cluster.demand.assign("default", name, selector, curve, **pod._asdict())
     leaders = {"leaderworkerset.sigs.k8s.io/name": "ds-r1"}
+    open_outside(cluster, "llm-prod", "vllm-llama", {"app": "vllm-llama"})
+    open_outside(cluster, "llm-prod", "ds-r1-leader", {**leaders, "role": "leader"})
     cluster.demand.assign("llm-prod", "ds-r1", leaders, Steady(60), capacity=64)
 
 
@@ -89,7 +106,7 @@ def _plant_iris(cluster: Cluster) -> None:
         scaleTarget=10,
     )  # fmt: skip
     cluster.workloads.inference_service(iris, 8 * DAY, replicas=4)
-    _demand(cluster, "default", "iris", 4, 46)
+    _demand(cluster, "default", "iris", 0.25, 2.9, _CLASSIFIER)
 
 
 def _plant_qwen(cluster: Cluster) -> None:
@@ -105,7 +122,7 @@ def _plant_qwen(cluster: Cluster) -> None:
         cluster.store.create(
             "cronhorizontalpodautoscalers.autoscaling.alibabacloud.com", _cron(), manager="kubectl"
         )
-    _demand(cluster, "llm-prod", "qwen", 8, 44)
+    _demand(cluster, "llm-prod", "qwen", 1.5, 8.25, _SMALL)
 
 
 def _cron() -> Json:
@@ -127,7 +144,7 @@ def _cron() -> Json:
     }
 
 
-def _demand(cluster: Cluster, namespace: str, name: str, low: float, high: float) -> None:
+def _demand(cluster: Cluster, namespace: str, name: str, low: float, high: float, pod: Pod) -> None:
     period = 2700.0
     wave = Wave(low, high, period, period * chance(cluster.options.seed, name))
-    cluster.demand.assign(namespace, name, {ISVC_LABEL: name}, wave, capacity=64)
+    cluster.demand.assign(namespace, name, {ISVC_LABEL: name}, wave, **pod._asdict())

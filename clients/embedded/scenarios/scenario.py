@@ -36,5 +36,7 @@ class Scenario(Struct, frozen=True):
     """Simulated seconds that are lived through before the cluster is served."""
     size: Size = Size()
     """Unless another is told."""
+    clouds: bool = True
+    """Whether the fakes of managed clouds stand beside it."""
     sized: tuple[str, ...] = ()
     """Which parts of its size can be told."""

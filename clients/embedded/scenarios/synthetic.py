@@ -55,4 +55,4 @@ def _fill(cluster: Cluster, size: Size) -> None:
     Changes(cluster, size.event_rate)
 
 
-SCENARIO = Scenario(_fill, sized=("workloads", "groups", "pods", "nodes", "event_rate"))
+SCENARIO = Scenario(_fill, clouds=False, sized=("workloads", "groups", "pods", "nodes", "event_rate"))

@@ -16,7 +16,7 @@ from clients.embedded.faults import CUDA_OOM, Fault, FaultKind
 from clients.embedded.gpu_exporters import add_exporters
 from clients.embedded.gpus import Ailment
 from clients.embedded.scenarios.broken_systems import plant_broken_systems
-from clients.embedded.scenarios.ground import DAY, add_nodes, notebook, plant_all, under_demand
+from clients.embedded.scenarios.ground import DAY, add_nodes, notebook, plant_all, route_all, under_demand
 from clients.embedded.scenarios.happenings import Happenings
 from clients.embedded.scenarios.scenario import Scenario, Size
 from clients.embedded.servings import Role, Serving
@@ -75,6 +75,7 @@ def _break_gpus(cluster: Cluster) -> None:
 def _fill(cluster: Cluster, _size: Size) -> None:
     add_nodes(cluster, 12)
     plant_all(cluster, _PLANS)
+    route_all(cluster, _PLANS)
     for index in range(3):
         cluster.ground.plant_pod(notebook("research", f"training-{index}", 8), 5 * DAY)
     under_demand(cluster, _PLANS)

@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import stat
 import subprocess
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-_COMMAND = [sys.executable, "-P", "-m", "clients.embedded"]
-_HOME = str(Path(__file__).resolve().parents[4])
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": _HOME}
-
-
-@contextmanager
-def running(*words: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    process = subprocess.Popen(
-        [*_COMMAND, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), text=True
-    )
-    try:
-        assert process.stdout is not None
-        yield process, json.loads(process.stdout.readline())
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+from tests.support.embedded_process import COMMAND, environment, running
 
 
 def fetched(url: str, token: str | None = None) -> Any:
@@ -51,7 +28,8 @@ def fetched(url: str, token: str | None = None) -> Any:
 def test_it_says_where_it_serves_and_writes_a_private_kubeconfig(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     with running("--kubeconfig", str(path)) as (process, ready):
-        assert ready == {"ready": True, "server": ready["server"], "kubeconfig": str(path)}
+        assert list(ready) == ["ready", "server", "kubeconfig", "ingress", "router", "clouds"]
+        assert (ready["ready"], ready["kubeconfig"]) == (True, str(path))
         assert ready["server"].startswith("http://127.0.0.1:")
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         config = json.loads(path.read_text())
@@ -138,7 +116,7 @@ def test_it_ends_with_its_parent_and_on_an_interrupt(tmp_path: Path) -> None:
 )
 def test_options_that_make_no_sense_end_in_one_line(words: list[str], told: str, tmp_path: Path) -> None:
     ended = subprocess.run(
-        [*_COMMAND, *words], capture_output=True, env=_environment(), cwd=tmp_path, text=True, check=False
+        [*COMMAND, *words], capture_output=True, env=environment(), cwd=tmp_path, text=True, check=False
     )
     assert ended.returncode == 2
     assert ended.stdout == ""
@@ -157,8 +135,8 @@ def test_a_port_that_is_taken_or_a_place_that_cannot_be_written_end_in_one_line(
             (["--kubeconfig", str(tmp_path / "no" / "k")], "No such file or directory"),
         ):
             ended = subprocess.run(
-                [*_COMMAND, "--scenario", "empty", *words],
-                capture_output=True, env=_environment(), text=True, check=False,
+                [*COMMAND, "--scenario", "empty", *words],
+                capture_output=True, env=environment(), text=True, check=False,
             )  # fmt: skip
             assert ended.returncode == 1
             assert len(ended.stderr.splitlines()) == 1

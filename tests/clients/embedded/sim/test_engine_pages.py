@@ -19,7 +19,8 @@ from tests.support.simworld import NAMESPACE, World
 
 Ask = Callable[..., Coroutine[Any, Any, tuple[int, str]]]
 
-MODEL = "microsoft/phi-4-mini"
+MODEL = "chat"
+"""The name by which it is served."""
 ENTRY = "chat-0-decode-0-0"
 _SAMPLE = re.compile(r"^(?P<name>[a-z0-9_:]+)\{(?P<labels>.*)\} (?P<value>\S+)$")
 

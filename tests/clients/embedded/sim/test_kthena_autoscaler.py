@@ -30,7 +30,7 @@ from clients.embedded.servings import Role
 from tests.support.simworld import World
 
 RUNNING = "vllm:num_requests_running"
-PREFILL = {"labelSelector": {"matchLabels": {ROLE: "prefill"}}}
+PREFILL = {"port": 8000, "labelSelector": {"matchLabels": {ROLE: "prefill"}}}
 QUICK = {"scaleDown": {"period": "15s", "stabilizationWindow": "0s", "percent": 100}}
 
 
@@ -117,6 +117,31 @@ def test_a_metric_without_a_source_or_an_answer_decides_nothing(world: World) ->
     assert replicas(world) == 2
 
 
+@pytest.mark.parametrize("page", [{"port": 8100}, {"port": 8000, "uri": "/stats"}])
+def test_pods_without_such_a_page_stop_it(world: World, page: Json) -> None:
+    demand(world, 900)
+    world.grown(2)
+    wanted = target(minReplicas=1, maxReplicas=6)
+    wanted["target"]["metricSources"] = {RUNNING: {"pod": {**PREFILL, **page}}}
+    submit(world, homogeneousTarget=wanted)
+    world.live(60)
+    assert replicas(world) == 2
+
+
+def test_a_histogram_counts_by_its_p95_of_the_last_minute(world: World) -> None:
+    demand(world, 1)
+    world.grown(1)
+    page = {**PREFILL, "name": "vllm:e2e_request_latency_seconds"}
+    wanted = target(minReplicas=1, maxReplicas=6)
+    wanted["target"]["metricSources"] = {"latency": {"pod": page}}
+    metrics = [{"name": "latency", "targetValue": "100"}]
+    submit(world, metrics=metrics, homogeneousTarget=wanted)
+    world.live(90)
+    assert replicas(world) == 1
+    world.cluster.demand.hold("llm", "chat-0-prefill-0-0", {"vllm:e2e_request_latency_seconds": 150.0})
+    world.until(lambda: replicas(world) > 1, limit=200)
+
+
 def test_a_query_is_a_total(world: World) -> None:
     demand(world, 190)
     world.grown(2)
@@ -147,7 +172,7 @@ def test_several_targets_share_a_total_the_cheapest_first(world: World) -> None:
 
 
 def disaggregated(**ratio: str) -> Json:
-    metrics: Json = {RUNNING: {"pod": {}}}
+    metrics: Json = {RUNNING: {"pod": {"port": 8000}}}
     told: Json = {
         "targetRef": {"name": "chat"},
         "roles": {
@@ -210,7 +235,8 @@ def test_a_binding_of_older_versions_scales_a_workload_or_a_role(world: World) -
     demand(world, 190)
     world.grown(1)
     submit(world, QUICK)
-    part = {"subTargets": {"kind": "Role", "name": "prefill"}, "targetRef": {"name": "chat"}}
+    part: Json = {"subTargets": {"kind": "Role", "name": "prefill"}, "targetRef": {"name": "chat"}}
+    part["metricEndpoint"] = {"port": 8000}
     bounds = {"minReplicas": 1, "maxReplicas": 3}
     binding = {
         "metadata": {"name": "b", "namespace": "llm"},

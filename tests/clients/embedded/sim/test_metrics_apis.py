@@ -157,11 +157,12 @@ async def test_a_silent_adapter_answers_without_figures(http: aiohttp.ClientSess
 
 
 async def test_real_requests_come_on_top(http: aiohttp.ClientSession, world: World) -> None:
-    world.cluster.demand.add_requests("llm", "chat-0-prefill-0-0", 5)
+    added = world.cluster.demand.added("llm", "chat-0-prefill-0-0")
+    added.waiting = 5
     path = f"{CUSTOM.format(1)}/pods/chat-0-prefill-0-0/vllm:num_requests_waiting"
     assert (await got(http, path))["items"][0]["value"] == "15", "figures stand still between two scrapes"
     world.live(15)
     assert (await got(http, path))["items"][0]["value"] == "20"
-    world.cluster.demand.add_requests("llm", "chat-0-prefill-0-0", -5)
+    added.waiting = 0
     world.live(15)
     assert (await got(http, path))["items"][0]["value"] == "15"
