@@ -6,6 +6,9 @@ module returns may go to the screen as it is, provided that text from outside ca
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 from rich.cells import cell_len
 
 from clients.serving.plain import plain
@@ -19,7 +22,9 @@ __all__ = [
     "duration",
     "fit",
     "fraction",
+    "milliseconds",
     "number",
+    "packed",
     "percent",
     "shown",
     "span",
@@ -88,6 +93,17 @@ def wrapped(text: str, cells: int, first: int | None = None) -> list[str]:
     return [*parts, line] if line or not parts else parts
 
 
+def packed(parts: Iterable[str], cells: int) -> list[str]:
+    """Parts, two blanks between them, in lines of at most ``cells`` cells; none is broken."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and width(lines[-1]) + 2 + width(part) <= cells:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(part)
+    return lines
+
+
 def number(value: int | None, cells: int, unknown: str = UNKNOWN) -> str:
     """A whole number, right-aligned in at least ``cells`` cells."""
     return (unknown if value is None else str(value)).rjust(cells)
@@ -103,6 +119,18 @@ def fraction(have: int | None, of: int | None, unknown: str = UNKNOWN) -> str:
 def percent(value: int | None, unknown: str = UNKNOWN) -> str:
     """``63%``, 0 to 100."""
     return unknown if value is None else f"{value}%"
+
+
+def milliseconds(value: float | None, unknown: str = UNKNOWN) -> str:
+    """A latency in seven cells: `` 850 ms``, ``1.23 s``."""
+    if value is None:
+        return unknown.rjust(7)
+    if math.isinf(value):
+        return "  never"
+    if value < 999.5:
+        return f"{value:4.0f} ms" if value >= 9.95 else f"{value:4.1f} ms"
+    seconds = value / 1000
+    return f"{seconds:5.2f} s" if seconds < 99.995 else f"{seconds:5.0f} s"
 
 
 def duration(seconds: float | None, unknown: str = UNKNOWN) -> str:

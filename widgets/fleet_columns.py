@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
+from clients.serving.cloud_words import each
 from clients.serving.driver_words import at_bound, driver_words
 from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Phase, TroubleKind
@@ -82,6 +83,8 @@ class Layout:
         self._rows: Sequence[FleetRow] = ()
         self._widest = _Sizes()
         self._namespaces = False
+        self._used = 0
+        """Rows of which it is known how busy their GPUs are."""
 
     def columns(self, cells: int, rows: Sequence[FleetRow]) -> Columns:
         """The columns for ``cells`` cells, never wider than their widest content asks for.
@@ -92,7 +95,7 @@ class Layout:
         self._take(rows)
         wants = self._wants()
         widths = {column: min(least, wants[column][0]) for column, least in _LEAST.items()}
-        if all(row.use is None for row in rows):
+        if not self._used:
             del widths[Column.BUSY]
         for column in _DROP:
             if _total(widths) <= cells:
@@ -122,13 +125,16 @@ class Layout:
         if len(before) == len(rows):
             changed = [(old, new) for old, new in zip(before, rows, strict=True) if old is not new]
             if all(old.workload.key == new.workload.key for old, new in changed):
+                self._used += sum((new.use is not None) - (old.use is not None) for old, new in changed)
                 narrower = [row for _, row in changed if self._gives_way(row.workload)]
                 if narrower:
                     self._widen(rows)
                 return
         if len(self._measured) > 2 * len(rows) + 100:
             self._measured.clear()
-        self._namespaces = len({row.workload.key.namespace for row in rows}) > 1
+        spread = {row.workload.key.namespace for row in rows if not row.workload.key.managed}
+        self._namespaces = len(spread) > 1
+        self._used = sum(row.use is not None for row in rows)
         self._widen(rows)
 
     def _widen(self, rows: Sequence[FleetRow]) -> None:
@@ -138,7 +144,7 @@ class Layout:
     def _gives_way(self, workload: Workload) -> bool:
         """A value of a row that was there: whether the widest may be another row now."""
         was, now = self._measured[workload.key][1], self._size(workload)
-        if was == now:
+        if was is now or was == now:
             return False
         most, self._widest = self._widest, self._widest.with_(now)
         return any(
@@ -148,10 +154,14 @@ class Layout:
 
     def _size(self, workload: Workload) -> _Sizes:
         known = self._measured.get(workload.key)
-        if known is None or known[0] is not workload:
-            before = None if known is None else known[1]
-            known = self._measured[workload.key] = (workload, _measure(workload, before))
-        return known[1]
+        if known is None:
+            sizes = _measure(workload, None)
+        elif known[0] is workload or _asks_as_much(known[0], workload):
+            sizes = known[1]
+        else:
+            sizes = _measure(workload, known[1])
+        self._measured[workload.key] = (workload, sizes)
+        return sizes
 
     def _wants(self) -> dict[Column, tuple[int, int]]:
         """Cells for the short and for the long form of each column; equal where there is but one."""
@@ -192,6 +202,17 @@ class _Sizes(Struct, frozen=True):
         return _Sizes(*map(max, astuple(self), astuple(other)))
 
 
+def _asks_as_much(was: Workload, now: Workload) -> bool:
+    """Most new values of a workload differ in what their groups do, which takes no other room."""
+    return (
+        bool(now.role_specs)
+        and was.drivers == now.drivers
+        and was.role_specs == now.role_specs
+        and was.desired == now.desired
+        and len(was.groups) == len(now.groups)
+    )
+
+
 def _measure(workload: Workload, before: _Sizes | None) -> _Sizes:
     """``before``: of the workload's last value. What a driver says moves with its metric, and only grows.
 
@@ -214,7 +235,7 @@ def _measure(workload: Workload, before: _Sizes | None) -> _Sizes:
         named,
         ready=1 + 2 * len(str(workload.desired or 0)),
         groups=len(workload.groups),
-        roles=sum(roles) - 1 if roles else 0,
+        roles=sum(roles) - 1 if roles else width(each(workload)),
         driver=said if before is None else max(said, before.driver),
         driver_short=width(driver_words(workload.drivers, signal=False)),
     )
@@ -261,7 +282,7 @@ def cell(column: Column, cells: int, row: FleetRow, columns: Columns, eta: str, 
             letters = initials([name for name, _, _ in role_totals(workload)])
             text = " ".join(
                 f"{letters[name]} {ready}/{wanted}" for name, ready, wanted in role_totals(workload)
-            )
+            ) or each(workload)
             return ((fit(text, cells, ellipsis=cut), styles.normal),)
         case Column.GPU:
             return ((fit(number(workload.gpus, cells), cells, right=True, ellipsis=cut), styles.normal),)

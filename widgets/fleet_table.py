@@ -100,6 +100,8 @@ class FleetTable(LineWidget):
         self._mono = 0.0
         self._cursor: WorkloadKey | None = None
         self._index = 0
+        self._placed = False
+        """Somebody put the cursor where it is."""
         self._picked: set[WorkloadKey] = set()
         self._columns = Columns((), False)
         self._layout = Layout()
@@ -108,9 +110,10 @@ class FleetTable(LineWidget):
 
     def show(self, view: FleetView, now: float, mono: float | None = None) -> None:
         """Draws the view; ``mono`` (monotonic seconds, ``now`` if absent) ends the boldness of changes."""
+        arriving = self._view.arriving or view.arriving
         self._view = view
         self._mono = now if mono is None else mono
-        self._follow()
+        self._follow(arriving)
         self._columns = self._layout.columns(self.size.width - 2, view.rows)
         self.update_rows()
 
@@ -164,6 +167,7 @@ class FleetTable(LineWidget):
 
     def open(self) -> None:
         """Sends ``Opened`` for the workload under the cursor."""
+        self._placed = True
         if self._cursor is not None:
             self.post_message(self.Opened(self, self._cursor))
 
@@ -235,10 +239,12 @@ class FleetTable(LineWidget):
 
     # Cursor
 
-    def _follow(self) -> None:
+    def _follow(self, arriving: bool) -> None:
         """Puts the cursor where its workload is now; if that is gone, on the row that took its place."""
         rows = self._view.rows
-        if self._cursor is not None:
+        if arriving and not self._placed:
+            self._index = 0
+        elif self._cursor is not None:
             if self._index < len(rows) and rows[self._index].workload.key == self._cursor:
                 return
             for index, row in enumerate(rows):
@@ -254,6 +260,7 @@ class FleetTable(LineWidget):
         rows = self._view.rows
         if not rows:
             return
+        self._placed = True
         self._index = max(0, min(index, len(rows) - 1))
         self._set_cursor(rows[self._index].workload.key)
         self.update_rows()

@@ -18,6 +18,10 @@ from widgets.gpu_cells import holder_words, place_label
 __all__ = ["Block", "Order", "blocks"]
 
 
+_ALIKE_PERCENT, _ALIKE_DEGREES = 10.0, 5.0
+"""What differs by less stands by name: else lines would change their places with every page that is read."""
+
+
 class Order(StrEnum):
     """How devices are sorted, in the order in which ``S`` goes through them."""
 
@@ -138,7 +142,7 @@ def _block(
 
 
 def _heat(block: Block) -> tuple[float, str]:
-    return (-_hottest(block.devices), block.label)
+    return (-(_hottest(block.devices) // _ALIKE_DEGREES), block.label)
 
 
 def _hottest(devices: Iterable[DeviceView]) -> float:
@@ -156,5 +160,5 @@ def _idleness(block: Block) -> tuple[int, float]:
     if busy is None or block.passing:
         return 3, 0.0
     if not idle or not block.of_fleet:
-        return 2, busy.percent
+        return 2, busy.percent // _ALIKE_PERCENT
     return (0 if idle == len(known) else 1), -float(idle)

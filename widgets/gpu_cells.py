@@ -60,10 +60,9 @@ def mark_style(mark: GpuMark | None, look: Look) -> Piece:
     return LETTERS[mark], style
 
 
-def legend() -> str:
+def legend() -> tuple[str, ...]:
     """What the letters mean."""
-    marks = "  ".join(f"{LETTERS[mark]} {_SHORT.get(mark, mark)}" for mark in GpuMark)
-    return f"{FREE} free  {marks}"
+    return (f"{FREE} free", *(f"{LETTERS[mark]} {_SHORT.get(mark, mark)}" for mark in GpuMark))
 
 
 def _percent(device: DeviceView, *, heat: bool) -> float | None:

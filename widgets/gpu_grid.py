@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -26,8 +27,8 @@ _NOTE = 7
 _LABEL_LONG, _LABEL_SHORT = 26, 16
 _SIZES = (40, 32, 26, 7, 4)
 """Cells of a device, widest first; if none of them has room for all, one."""
-_DENSE = 16
-"""Devices of a block on one line where each is one sign."""
+_DENSE = (16, 8, 4)
+"""Devices of a block on one line where each is one sign: as many as takes the fewest lines."""
 _FEW = 8
 """Devices of a block on one line where several blocks with digits stand on it."""
 _GAP = 2
@@ -102,6 +103,11 @@ class GpuGrid(LineWidget):
         """What the cursor is on."""
         found = self._found(*self._at)
         return None if found is None else found[1]
+
+    @property
+    def dense(self) -> bool:
+        """Whether a device is one sign."""
+        return self._layout.size == 1
 
     @property
     def node(self) -> str | None:
@@ -234,9 +240,20 @@ class GpuGrid(LineWidget):
 
     def _dense(self, most: int, cells: int) -> _Layout:
         """A sign a device, and as many blocks on a line as there is room for."""
-        label, room = self._label(_LABEL_SHORT), max(1, min(most, _DENSE))
-        across = max(1, (cells + _GAP) // (label + _NOTE + room + _GAP))
+        label = self._label(_LABEL_SHORT)
+        sizes = Counter(len(block.devices) for block in self._blocks)
+
+        def high(room: int) -> int:
+            runs = sum(count * max(1, -(-size // room)) for size, count in sizes.items())
+            return -(-runs // self._across(label, room, cells))
+
+        room = min((max(1, min(most, room)) for room in _DENSE), key=high)
+        across = self._across(label, room, cells)
         return _Layout(label, 1, across, room, self._lines(room, across))
+
+    @staticmethod
+    def _across(label: int, room: int, cells: int) -> int:
+        return max(1, (cells + _GAP) // (label + _NOTE + room + _GAP))
 
     def _lines(self, room: int, across: int) -> tuple[tuple[_Run, ...], ...]:
         runs = [run for block in self._blocks for run in _runs(block, room)]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from rich.style import Style
+
 from clients.serving.gpu_view import GpuView, counts_of
 from clients.serving.sources import SourceState
-from widgets.cells import number, shown, wrapped
+from widgets.cells import number, packed, shown, width, wrapped
 from widgets.gpu_blocks import Order
 from widgets.gpu_cells import legend
 from widgets.lines import Line, Piece, TextWidget
 
 __all__ = ["GpuHead"]
 
+_MOST = 3
+"""Lines about what is wrong."""
+
 
 class GpuHead(TextWidget):
-    """Three lines."""
+    """Totals; in which order, and how they are read; letters. As many lines as that takes."""
 
     DEFAULT_CSS = """
     GpuHead { height: 3; }
@@ -21,17 +26,38 @@ class GpuHead(TextWidget):
 
     _view = GpuView()
     _order = Order.NODE
+    _dense = False
 
-    def show(self, view: GpuView, order: Order) -> None:
-        """Draws the view."""
-        self._view, self._order = view, order
+    def show(self, view: GpuView, order: Order, *, dense: bool = False) -> None:
+        """Draws the view; ``dense``: its cells have one sign."""
+        self._view, self._order, self._dense = view, order, dense
         self.update_rows()
+        self._fit()
+
+    def resized(self) -> None:
+        """Narrower takes more lines."""
+        super().resized()
+        self._fit()
 
     def lay_out(self, cells: int) -> list[Line]:
-        """Totals; source and order; letters."""
-        styles, view = self.look.styles, self._view
-        counts = counts_of(view)
-        unknown = self.look.glyphs.unknown
+        """What is wrong is told in full: it names the right or the network that is missing."""
+        styles, room = self.look.styles, max(20, cells - 2)
+        tens = "tens of " if self._dense else ""
+        shows = f"temperature in {tens}°C" if self._order is Order.HOTTEST else f"busy in {tens}%"
+        lead = f" by {self._order}"
+        also = f"  cells show {shows}"
+        said, style = self._said()
+        parts = wrapped(said, room, room - width(lead) - width(also) - 2)[:_MOST]
+        source: list[Line] = [
+            ((lead, styles.accent), (f"{also}  ", styles.dim), (parts[0], style)),
+            *(((f" {part}", style),) for part in parts[1:]),
+        ]
+        letters: list[Line] = [((f" {part}", styles.dim),) for part in packed(legend(), room)]
+        return [self._totals(), *source, *letters]
+
+    def _totals(self) -> Line:
+        styles, unknown = self.look.styles, self.look.glyphs.unknown
+        counts = counts_of(self._view)
         told = (
             ("GPUs", counts.total),
             ("allocated", counts.allocated),
@@ -40,22 +66,25 @@ class GpuHead(TextWidget):
             ("free", counts.free),
             ("unschedulable", counts.unschedulable),
         )
-        first: list[Piece] = []
+        pieces: list[Piece] = [(" ", styles.normal)]
         for name, value in told:
             warn = name == "idle" and bool(value)
-            first.append((f"{number(value, 5, unknown)} ", styles.warn if warn else styles.strong))
-            first.append((name, styles.dim))
+            pieces.append((f"{number(value, 4, unknown)} ", styles.warn if warn else styles.strong))
+            pieces.append((f"{name} ", styles.dim))
         if counts.stale:
-            first += [(f"{counts.stale:>5} ", styles.warn), ("old", styles.dim)]
-        shows = "temperature in °C" if self._order is Order.HOTTEST else "busy in %"
-        second: list[Piece] = [(f" by {self._order}", styles.accent), (f"  cells show {shows}  ", styles.dim)]
-        state = view.state
-        if state is not SourceState.LIVE or view.detail:
-            style = styles.normal if state is SourceState.LIVE else styles.warn
-            said = shown(view.detail, 300) if view.detail else "reading"
-            second.append((said if state is SourceState.LIVE else f"{state}: {said}", style))
-        else:
+            pieces += [(f"{number(counts.stale, 4, unknown)} ", styles.warn), ("old", styles.dim)]
+        return tuple(pieces)
+
+    def _said(self) -> tuple[str, Style]:
+        """How devices are read, and what is wrong with that."""
+        view, styles = self._view, self.look.styles
+        live = view.state is SourceState.LIVE
+        if live and not view.detail:
             kinds = sorted({str(agent.kind) for agent in view.agents})
-            second.append((f"live, {len(view.agents)} nodes by {', '.join(kinds)}", styles.dim))
-        letters = wrapped(legend(), max(20, cells - 2))[0]
-        return [tuple(first), tuple(second), ((f" {letters}", styles.dim),)]
+            return f"live, {len(view.agents)} nodes by {', '.join(kinds)}", styles.dim
+        said = shown(view.detail, 300) if view.detail else "reading"
+        return (said, styles.normal) if live else (f"{view.state}: {said}", styles.warn)
+
+    def _fit(self) -> None:
+        if self.size.width and self.size.height != self.row_count:
+            self.styles.height = self.row_count

@@ -183,7 +183,7 @@ class DeviceDetail(TextWidget):
         lines: list[Line] = [
             (
                 (f" {device_name(sample)}", styles.head),
-                (f"{model}  {shown(sample.key.uuid, 60)}{old}{since}", styles.dim),
+                (f"{model}{old}{since}  {shown(sample.key.uuid, 60)}", styles.dim),
             ),
             ((f" {holder_words(device)}", styles.normal if device.allocated else styles.dim),),
         ]

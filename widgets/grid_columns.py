@@ -1,6 +1,7 @@
 """The grid with its groups side by side: a head, then a line per role replica.
 
-The head has mark, phase and GPUs of each group; where GPUs are measured also how busy and how full they are.
+The head has mark, phase and GPUs of each group; where GPUs are measured also how busy and how full they are,
+and where there is room what their engines do.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from clients.serving.gpu_use import GpuUse
@@ -16,6 +18,7 @@ from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Mark
 from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.cells import fit, shown, width
+from widgets.engine_cells import KV, REQUESTS, engine_text
 from widgets.gpu_cells import mark_style, use_text
 from widgets.grid_cells import GridCells, phase_text
 from widgets.lines import Piece, strip
@@ -25,6 +28,8 @@ from widgets.words import group_label
 
 __all__ = ["GridColumns", "RowId", "fits", "replica_rows"]
 
+_Note = tuple[tuple[str, str], Style]
+"""What the devices of a role replica do, long and short."""
 Figures = tuple[str, str, GpuMark | None]
 """Busy and memory in per cent, and the worst mark."""
 RowId = tuple[str, str]
@@ -32,6 +37,7 @@ RowId = tuple[str, str]
 
 _HEAD = ("", "phase", "GPU")
 _MEASURED = ("busy %", "mem %")
+_ENGINES = (REQUESTS, KV)
 
 _NARROWEST, _WIDEST = 4, 19
 
@@ -69,7 +75,8 @@ def _ordinal(ordinal: int | None) -> float:
 
 
 def _label_width(rows: list[RowId]) -> int:
-    return min(16, max((width(shown(row[1], 80)) for row in rows), default=0) + 2)
+    named = max((width(shown(row[1], 80)) for row in rows), default=0)
+    return min(16, max(named, *map(len, (*_HEAD, *_MEASURED))) + 2)
 
 
 def fits(workload: Workload, rows: list[RowId], cells: int, look: Look) -> bool:
@@ -87,9 +94,11 @@ class GridColumns:
         rows: list[RowId],
         lines: list[tuple[RoleReplica | None, ...]],
         cells: int,
+        high: int,
         look: Look,
         kept: GridCells | None,
     ) -> None:
+        """In so many ``cells`` a line; lines of engines are there where all fits into ``high`` lines."""
         workload = view.workload
         self.workload = workload
         self.rows = rows
@@ -106,8 +115,9 @@ class GridColumns:
         )
         key, use = workload.key, view.use
         self._uses: tuple[Figures | None, ...] = ()
-        self._notes: list[tuple[Piece | None, ...]] = []
-        if use.groups:
+        self._notes: list[tuple[_Note | None, ...]] = []
+        self._engines: tuple[tuple[str, str, bool], ...] = ()
+        if use.groups or view.measured:
             found = (use.groups.get((key, group.name)) for group in workload.groups)
             self._uses = tuple(None if one is None else use_text(one, look) for one in found)
             self._notes = [
@@ -115,20 +125,28 @@ class GridColumns:
             ]
         self.head = len(_HEAD) + (len(_MEASURED) if self._uses else 0)
         """Lines above the first role replica."""
+        told = view.measured or view.engines.groups
+        if told and len(rows) + self.head + len(_ENGINES) <= high:
+            self.head += len(_ENGINES)
+            engines = view.engines.groups
+            self._engines = tuple(
+                engine_text(engines.get(group.name), look.glyphs.unknown) for group in workload.groups
+            )
 
-    def _note(self, use: GpuUse, key: WorkloadKey, group: str, row: RowId) -> Piece | None:
+    def _note(self, use: GpuUse, key: WorkloadKey, group: str, row: RowId) -> _Note | None:
         found = use.replicas.get((key, group, *row))
         if found is None:
             return None
-        busy, _, mark = use_text(found, self.look)
+        busy, memory, mark = use_text(found, self.look)
         letter, style = mark_style(mark, self.look)
-        return (f"{letter.strip()}{busy}", style)
+        short = f"{letter}{busy:>2}"
+        return (f"{short}/{memory:>2}", short), style
 
     def key(self, row: int, fresh: Collection[str], cursor: tuple[int, int] | None) -> object:
         """What line ``row`` (the head's included) depends on; ``cursor`` is (group, line below the head)."""
         column = None if cursor is None else cursor[0]
         if len(_HEAD) <= row < self.head:
-            return (self._uses, self.cells, self.label)
+            return (self._uses, self._engines, self.cells, self.label)
         if row < self.head:
             lit = tuple(group.name in fresh for group in self.workload.groups) if fresh else ()
             return (self._heads, lit, self.cells, self.label, cursor if row == 0 else None)
@@ -174,14 +192,16 @@ class GridColumns:
             segments.append(Segment(" " * room, styles.normal))
         return Strip(segments, cells)
 
-    def _noted(self, piece: Piece, note: Piece | None) -> Piece:
+    def _noted(self, piece: Piece, note: _Note | None) -> Piece:
         """The cell with what its devices do, where its own words leave room; a mark gives it its style."""
         text, style = piece
         said = text.rstrip()
-        if note is None or not said or width(said) + width(note[0]) + 2 > self.cells.cells:
+        room = self.cells.cells - width(said) - 2
+        words = next((words for words in note[0] if width(words) <= room), None) if note and said else None
+        if note is None or words is None:
             return piece
         quiet = style == self.look.styles.normal
-        return fit(f"{said} {note[0]}", self.cells.cells), note[1] if quiet else style
+        return fit(f"{said} {words}", self.cells.cells), note[1] if quiet else style
 
     def _fresh(self, index: int, fresh: Collection[str]) -> tuple[int, ...]:
         if not fresh:
@@ -192,11 +212,13 @@ class GridColumns:
 
     def _head(self, row: int, cells: int, fresh: Collection[str], cursor: tuple[int, int] | None) -> Strip:
         styles = self.look.styles
-        names = (*_HEAD, *_MEASURED)
+        names = (*_HEAD, *(_MEASURED if self._uses else ()), *_ENGINES)
         pieces: list[Piece] = [(fit(names[row], self.label - 1) + " ", styles.dim)]
         for column, group in enumerate(self.workload.groups):
             if row < len(_HEAD):
                 text, style = (self._mark, self._phase, self._gpus)[row](group)
+            elif self._engines and row >= self.head - len(_ENGINES):
+                text, style = self._engine(column, row - self.head)
             else:
                 text, style = self._measured(column, row - len(_HEAD))
             if row == 1 and group.name in fresh:
@@ -231,6 +253,12 @@ class GridColumns:
         if line:
             return figures[1], style if figures[2] is GpuMark.MEMORY else self.look.styles.normal
         return f"{figures[0]}{letter.strip()}", style
+
+    def _engine(self, column: int, line: int) -> Piece:
+        """Requests that run and wait; how full the cache is."""
+        requests, kv, waits = self._engines[column]
+        styles = self.look.styles
+        return (kv, styles.normal) if line == -1 else (requests, styles.warn if waits else styles.normal)
 
     def _gpus(self, group: Group) -> Piece:
         old = " old" if group.outdated and self.cells.cells >= 9 else ""

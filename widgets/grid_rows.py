@@ -14,6 +14,7 @@ from textual.strip import Strip
 from clients.serving.phase import Mark, Phase
 from clients.serving.workload import Group, RoleReplica, Workload
 from widgets.cells import fit, shown, width
+from widgets.engine_cells import engine_text
 from widgets.glyphs import GlyphSet
 from widgets.gpu_cells import mark_style, use_text
 from widgets.grid_cells import phase_text
@@ -29,7 +30,9 @@ HEAD = 1
 
 _STEADY = frozenset((Phase.RUNNING, Phase.QUEUED, Phase.ABSENT))
 _FOLD_FROM = 3
-_LABEL, _PHASE, _GPUS, _MEASURED = 12, 18, 8, 16
+_LABEL, _PHASE, _GPUS, _MEASURED, _ENGINE = 12, 18, 8, 16, 14
+_ROOMY = 110
+"""Cells of a line that has room for what engines do."""
 
 
 class Entry(Struct, frozen=True):
@@ -49,6 +52,7 @@ class GridRows:
     def __init__(self, view: GridView, look: Look, *, unfolded: bool) -> None:
         workload = self.workload = view.workload
         self._use = view.use
+        self._engines = view.engines.groups
         self.look = look
         worst = {group: use_text(use, look)[2] for (_, group), use in view.use.groups.items()}
         self.entries = _entries(workload.groups, worst, unfolded)
@@ -76,7 +80,7 @@ class GridRows:
         entry = self.entries[index]
         on = cursor[1] if cursor is not None and cursor[0] == index else None
         here = cursor is not None and cursor[0] == index
-        return (entry, self._measured(entry), self._fresh(entry, fresh), here, on)
+        return (entry, self._measured(entry), self._engine(entry), self._fresh(entry, fresh), here, on)
 
     def draw(
         self, row: int, cells: int, fresh: Collection[str], cursor: tuple[int, RoleReplica | None] | None
@@ -125,6 +129,7 @@ class GridRows:
             (fit(phase_text(group, _PHASE, look), _PHASE, ellipsis=cut) + " ", style),
             (fit(f"{group.gpus} GPU", _GPUS, ellipsis=cut) + " ", styles.dim),
             *self._measured(Entry((group,))),
+            *(self._engine(Entry((group,))) if cells >= _ROOMY else ()),
         ]
         room = max(12, cells // 2 - 10)
         for role in group.roles:
@@ -173,6 +178,16 @@ class GridRows:
         span = low if low == high else f"{low}-{high}"
         full = f" mem {memory}%" if len(uses) == 1 else ""
         return ((fit(f"{letter} {span}%{full}", _MEASURED), style),)
+
+    def _engine(self, entry: Entry) -> tuple[Piece, ...]:
+        """``12+3 KV 71%``: requests that run and wait, use of the cache; a range has no such figures."""
+        if not self._engines or entry.folded:
+            return ()
+        use = self._engines.get(entry.groups[0].name)
+        requests, kv, waits = engine_text(use, self.look.glyphs.unknown)
+        styles = self.look.styles
+        text = "" if use is None else f"{requests} KV {kv}%"
+        return ((fit(text, _ENGINE) + " ", styles.warn if waits else styles.normal),)
 
     def _range(self, entry: Entry) -> list[Piece]:
         look, styles = self.look, self.look.styles

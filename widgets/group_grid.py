@@ -26,6 +26,15 @@ class Selection(Struct, frozen=True):
     replica: str | None = None
 
 
+def _same(view: GridView, old: GridView) -> bool:
+    """Whether the layout holds."""
+    return (
+        view.workload is old.workload
+        and (view.use, view.measured) == (old.use, old.measured)
+        and view.engines == old.engines
+    )
+
+
 class GroupGrid(LineWidget):
     """Draws a ``GridView``. The cursor belongs to a group and a role replica by name, not to a place."""
 
@@ -86,7 +95,7 @@ class GroupGrid(LineWidget):
             if view
             else frozenset()
         )
-        if view is None or old is None or view.workload is not old.workload or view.use != old.use:
+        if view is None or old is None or not _same(view, old):
             self._lay_out()
             self._follow()
         self.update_rows()
@@ -254,7 +263,7 @@ class GroupGrid(LineWidget):
         workload = self._view.workload
         self._rows, lines = grid_columns.replica_rows(workload)
         if grid_columns.fits(workload, self._rows, self.size.width, self.look):
-            self._across = GridColumns(self._view, self._rows, lines, self.size.width, self.look, kept)
+            self._across = GridColumns(self._view, self._rows, lines, *self.size, self.look, kept)
             self.pinned = self._across.head
         else:
             self.pinned = grid_rows.HEAD

@@ -6,6 +6,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from clients.serving.changes import ReplicasChange
+from clients.serving.cost_words import COST, without_number
 from clients.serving.guards import Confirmation, Guard, Level
 from clients.serving.plans import Money, ScalePlan, Step, StepKind
 from widgets.cells import fit, shown, span, width, wrapped
@@ -98,11 +99,10 @@ def _amounts(plan: ScalePlan, look: Look) -> list[Line]:
     lines: list[Line] = [()]
     if plan.capacity is not None or plan.gpu_delta:
         lines.append(_row("GPUs", _gpus(plan), look))
-    lines.append(_row("pods", f"{plan.pods_delta:+d}", look))
-    if plan.cost_before is not None or plan.cost_after is not None:
-        cost = f"{_money(plan.cost_before, look)} > {_money(plan.cost_after, look)} an hour"
-        lines.append(_row("cost", cost, look))
-    eta = "no history"
+    if not plan.key.managed:
+        lines.append(_row("pods", f"{plan.pods_delta:+d}", look))
+    lines.append(_row("cost", _cost(plan), look))
+    eta = shown(plan.vendor_time, 120) or "no history"
     if plan.eta is not None:
         learned = earlier(plan.eta.samples, growing=grows(plan.before, plan.after))
         eta = f"{span(plan.eta.low, plan.eta.high)}, {learned}"
@@ -145,7 +145,7 @@ def _step(number: int, step: Step, plan: ScalePlan, name: int, look: Look) -> Li
         (f"{'':<{_LABEL}}{place:<4}", styles.dim),
         ("- " if goes else "+ ", styles.warn if goes and step.serving else styles.accent),
         (fit(item_label(step.name, plan.key.name), name, ellipsis=glyphs.ellipsis), styles.normal),
-        (f"  {step.pods} pods  {step.gpus} GPU", styles.dim),
+        (f"  {step.gpus} GPU" if plan.key.managed else f"  {step.pods} pods  {step.gpus} GPU", styles.dim),
     ]
     if step.serving:
         pieces.append(("  serving", styles.warn))
@@ -160,17 +160,26 @@ def _gpus(plan: ScalePlan) -> str:
     if any(guard.id == _GPUS and guard.level > Level.PASS for guard in plan.guards):
         return f"{delta:+d}"
     if capacity is None:
-        return f"{delta:+d}, free unknown"
+        return f"{delta:+d}" if plan.key.managed else f"{delta:+d}, free unknown"
     if delta <= 0:
         return f"{delta:+d}" if delta else "no change"
     free = "unknown" if capacity.free is None else str(capacity.free)
     total = "" if capacity.total is None else f" of {capacity.total}"
     nodes = "" if capacity.nodes is None else f" on {capacity.nodes} nodes"
-    return f"{capacity.needed} needed, {free} free{total}{nodes}"
+    told = [f"{count} {shown(model, 40) or 'of unknown model'}" for model, count in capacity.models]
+    models = f": {', '.join(told)}" if len(told) > 1 else ""
+    return f"{capacity.needed} needed, {free} free{total}{nodes}{models}"
 
 
-def _money(money: Money | None, look: Look) -> str:
-    return look.glyphs.unknown if money is None else f"{shown(money.amount, 24)} {shown(money.currency, 8)}"
+def _cost(plan: ScalePlan) -> str:
+    """Before and after; a price that nobody has written is unknown, never 0."""
+    if plan.cost_before is None and plan.cost_after is None:
+        return without_number(plan)
+    return f"{_money(plan.cost_before)} > {_money(plan.cost_after)} an hour"
+
+
+def _money(money: Money | None) -> str:
+    return "unknown" if money is None else f"{shown(money.amount, 24)} {shown(money.currency, 8)}"
 
 
 def _weight(guard: Guard, view: PlanShown) -> Level:
@@ -180,6 +189,8 @@ def _weight(guard: Guard, view: PlanShown) -> Level:
 
 def _guard(guard: Guard, view: PlanShown, cells: int, look: Look) -> list[Line]:
     styles = look.styles
+    if guard.id == COST and view.plan.cost_before is None and view.plan.cost_after is None:
+        return []
     if guard.id == _GPUS and guard.level is Level.PASS:
         return []  # Its row among the facts says the same.
     reason = shown(guard.reason, 600)

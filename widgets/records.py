@@ -12,6 +12,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from clients.serving.backend import GpuTotals
+from clients.serving.engine_use import EngineUses
 from clients.serving.events import Event
 from clients.serving.gpu_use import GpuUse, Use
 from clients.serving.keys import WorkloadKey
@@ -66,6 +67,8 @@ class FleetView(Struct, frozen=True):
     hidden_failing: int = 0
     loading: bool = False
     """The first list still runs: an empty table then says so."""
+    arriving: bool = False
+    """Rows that go above these are still to come: a cursor that nobody moved stays on top."""
     note: str | None = None
     """What an empty table says instead of "no workloads"."""
     below: str = ""
@@ -81,6 +84,10 @@ class GridView(Struct, frozen=True):
     stale: bool = False
     use: GpuUse = GpuUse()
     """What the devices of its groups and role replicas do, where that is read."""
+    engines: EngineUses = EngineUses()
+    """The same of its engines."""
+    measured: bool = False
+    """Both are read: their lines have their place before the first figures come."""
 
 
 class StripView(Struct, frozen=True):
@@ -128,6 +135,10 @@ class StatusView(Struct, frozen=True):
     """``read-only``, ``protected``, or nothing."""
     sources: tuple[SourceStatus, ...] = ()
     totals: GpuTotals | None = None
+    busy: int | None = None
+    """GPUs that somebody has and that work, where they are measured."""
+    idle: int | None = None
+    """The same of those that do nothing."""
     workloads: int | None = None
     scaling: int = 0
     notes: tuple[str, ...] = ()

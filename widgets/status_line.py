@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from clients.serving.backend import GpuTotals
 from clients.serving.sources import SourceState, SourceStatus
 from widgets.cells import age, shown, width
 from widgets.lines import Line, Piece, TextWidget
@@ -15,6 +14,8 @@ AGE_FROM = 5.0
 
 _BAD = frozenset(SourceState) - {SourceState.LIVE, SourceState.ABSENT}
 """What is said of a source even where there is no room to name those that are well."""
+_SOURCES = 16
+"""Cells that are left for sources before more is told of GPUs."""
 
 
 class StatusLine(TextWidget):
@@ -42,19 +43,46 @@ class StatusLine(TextWidget):
         if view.mode:
             left.append(("  " + shown(view.mode, 20), styles.warn))
         notes: list[Piece] = [("  " + shown(note, 80), styles.warn) for note in view.notes]
-        right = self._right()
-        while right and _size(left) + _size(self._troubled()) + _size(notes) + _size(right) + 1 > cells:
-            right.pop()
+        least = _size(left) + _size(notes) + _size(self._troubled()) + 1
+        right = self._right(cells - least)
         room = cells - _size(left) - _size(notes) - _size(right) - 1
         sources = self._fitting(room)
         gap = max(1, cells - _size(left) - _size(sources) - _size(notes) - _size(right))
         return [(*left, *sources, *notes, (" " * gap, styles.normal), *right)]
 
-    def _right(self) -> list[Piece]:
+    def _right(self, room: int) -> list[Piece]:
+        """Totals; without room for all of them less of GPUs, then less of what stands behind."""
+        *fuller, least = self._gpus()
+        rest = self._counts()
+        pieces = next((gpus + rest for gpus in fuller if _size(gpus + rest) + _SOURCES <= room), least + rest)
+        while pieces and _size(pieces) > room:
+            pieces.pop()
+        return pieces
+
+    def _gpus(self) -> list[list[Piece]]:
+        """All that is known of GPUs, then less and less."""
+        totals, styles = self._view.totals, self.look.styles
+        if totals is None:
+            return [[]]
+        if totals.total is None:
+            return [[("GPUs unknown ", styles.normal)]]
+        held = _known(totals.allocated)
+        allocated: Piece = (f"GPUs {held}/{totals.total} ", styles.normal)
+        free: Piece = (f"free {_known(totals.free)} ", styles.normal)
+        busy, idle, closed = self._view.busy, self._view.idle, totals.unschedulable
+        style = styles.warn if idle else styles.normal
+        works: list[Piece] = [] if busy is None else [(f"busy {busy} ", styles.normal)]
+        wasted: list[Piece] = [] if idle is None else [(f"idle {idle} ", style)]
+        shut: list[Piece] = [(f"unschedulable {closed} ", styles.warn)] if closed else []
+        return [
+            [allocated, *works, *wasted, free, *shut],
+            [allocated, *wasted, free],
+            [(allocated[0] + free[0], styles.normal)],
+        ]
+
+    def _counts(self) -> list[Piece]:
         view, styles = self._view, self.look.styles
         pieces: list[Piece] = []
-        if view.totals is not None:
-            pieces.append((_gpus(view.totals) + " ", styles.normal))
         if view.workloads is not None:
             noun = "workload" if view.workloads == 1 else "workloads"
             pieces.append((f" {view.workloads} {noun} ", styles.dim))
@@ -113,12 +141,8 @@ class StatusLine(TextWidget):
                 return [name, (str(status.state), styles.warn)]
 
 
-def _gpus(totals: GpuTotals) -> str:
-    if totals.total is None:
-        return "GPUs unknown"
-    held = "unknown" if totals.allocated is None else str(totals.allocated)
-    free = "unknown" if totals.free is None else str(totals.free)
-    return f"GPUs {held}/{totals.total} free {free}"
+def _known(count: int | None) -> str:
+    return "unknown" if count is None else str(count)
 
 
 def _size(pieces: list[Piece]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clients.serving.cloud_words import at_rest
 from clients.serving.keys import item_label, pod_label
 from clients.serving.operation import Count, Operation
 from clients.serving.phase import Phase
@@ -42,6 +43,8 @@ _KINDS = {
     "LeaderWorkerSet": "LWS",
     "StatefulSet": "STS",
     "Deployment": "Deploy",
+    "Exoscale": "Exo",
+    "ModelArts": "MA",
 }
 
 
@@ -51,8 +54,10 @@ def kind_short(kind: str) -> str:
 
 
 def workload_name(workload: Workload, *, with_namespace: bool) -> str:
-    """``name``, or ``namespace/name`` where several namespaces are shown."""
+    """``name``, or ``namespace/name`` where several namespaces are shown; ``name@zone`` of a cloud's."""
     key = workload.key
+    if key.managed:
+        return shown(key.label, 300)
     if with_namespace and key.namespace:
         return shown(f"{key.namespace}/{key.name}", 300)
     return shown(key.name, 300)
@@ -91,7 +96,11 @@ def role_totals(workload: Workload) -> list[tuple[str, int, int]]:
 
 def quiet(workload: Workload) -> str:
     """``3 of 4 groups ready``: what there is to say where nothing goes on."""
-    ready = workload.ready if workload.capabilities.ready_known else None
+    if workload.key.managed and not workload.desired and workload.phase is Phase.ABSENT:
+        return at_rest(workload)
+    if not workload.capabilities.ready_known:
+        return f"{_count(workload.desired)} wanted; how many are ready is not told"
+    ready = workload.ready
     return f"{_count(ready)} of {_count(workload.desired)} groups ready"
 
 
@@ -143,7 +152,9 @@ def remaining(eta: Eta | None) -> str:
 
 
 def earlier(samples: int, *, growing: bool) -> str:
-    """``from 20 earlier starts``: what an ETA was learned from."""
+    """``from 20 earlier starts``: what an ETA was learned from; from none it is its vendor's word."""
+    if not samples:
+        return "as its vendor says"
     noun = "start" if growing else "end"
     return f"from {samples} earlier {noun}" + ("" if samples == 1 else "s")
 
@@ -214,7 +225,7 @@ def doing(workload: Workload, eta: str) -> str:
             far = _far(group.phase, group.progress)
             parts.append(f"{group_label(group)} {group.phase}{far}")
         elif workload.phase is not Phase.RUNNING and not running:
-            parts.append(workload.state)
+            parts.append(at_rest(workload))
     if running and operation is not None:
         if eta:
             parts.append(eta)

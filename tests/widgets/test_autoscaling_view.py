@@ -48,6 +48,12 @@ async def test_the_whole_page() -> None:
     assert row(found, "assumed").strip().endswith("--horizontal-pod-autoscaler-sync-period=15s")
 
 
+async def test_room_is_what_will_be_left_of_it() -> None:
+    moving = decision(outcome=Outcome.SCALES, current=8, desired=10, stabilised=None, goes_to=10)
+    found = await drawn(autoscaling(decisions=(moving,)))
+    assert "1-10, now 8>10: at max; the free GPUs hold" in row(found, "bounds")
+
+
 async def test_the_graph_of_a_day_rises_where_a_job_fires() -> None:
     found = await drawn(autoscaling(), 120)
     at = next(number for number, line in enumerate(found) if "next 24 h" in line)

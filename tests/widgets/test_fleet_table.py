@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from clients.serving.phase import Mark, Phase, Stage, Trouble, TroubleKind
 from clients.serving.plans import Eta
@@ -145,6 +146,23 @@ async def test_the_cursor_follows_its_workload_when_rows_move_and_go() -> None:
         heard = stage.said(FleetTable.Highlighted)
         keys = [message.key for message in heard if isinstance(message, FleetTable.Highlighted)]
         assert keys == [key("w-0"), key("w-2"), key("w-4"), None]
+
+
+async def test_while_rows_are_to_come_a_cursor_that_nobody_moved_stays_on_top() -> None:
+    table = FleetTable()
+    late, early = workload("w-0"), workload("w-9")
+    async with staged(table, 100):
+        table.show(replace(_view(early), arriving=True), 0)
+        table.show(_view(late, early), 1)
+        assert table.cursor == key("w-0"), "with these all are there"
+        table.show(_view(workload("w-1"), late, early), 2)
+        assert table.cursor == key("w-0"), "what was read may be what is about to be scaled"
+    moved = FleetTable()
+    async with staged(moved, 100):
+        moved.show(replace(_view(late, early), arriving=True), 0)
+        moved.move(1)
+        moved.show(_view(workload("w-1"), late, early), 1)
+        assert moved.cursor == key("w-9")
 
 
 async def test_moving_past_the_edge_scrolls_under_the_heading() -> None:

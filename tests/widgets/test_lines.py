@@ -60,6 +60,16 @@ async def test_gpus_that_may_not_be_seen_are_unknown() -> None:
     assert "GPUs 104/128 free unknown" in await _status(view, 0)
 
 
+async def test_more_is_told_of_gpus_where_there_is_room() -> None:
+    view = StatusView("prod", totals=GpuTotals(128, 104, 20, 4), busy=90, idle=14, workloads=13)
+    assert "GPUs 104/128 busy 90 idle 14 free 20 unschedulable 4  13 workloads" in await _status(view, 0)
+    assert "GPUs 104/128 idle 14 free 20  13 workloads" in await _status(view, 0, 80)
+    assert "GPUs 104/128 free 20  13 workloads" in await _status(view, 0, 60)
+    # A source in trouble comes first.
+    cut = msgspec.structs.replace(view, sources=(_source("hpa", SourceState.STALE, 60.0),) * 3)
+    assert "GPUs 104/128 free 20" in await _status(cut, 100.0, 80)
+
+
 async def test_the_user_is_called_the_user() -> None:
     assert "admin > all  user admin" in await _status(StatusView("admin", user="admin"), 0)
 
