@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -13,6 +13,7 @@ from textual.dom import DOMNode
 from textual.events import Event, Key
 from textual.screen import Screen
 
+from clients.serving.backend import Result, Ticket
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
 from tui.crash import report
@@ -23,14 +24,9 @@ from tui.door import DataError, Door
 from tui.frames import Pace
 from tui.needs import Need
 from tui.palette import entries, free_entry
+from tui.screens import pages
 from tui.screens.base import ConsoleScreen
-from tui.screens.events import EventsScreen
 from tui.screens.fleet import FleetScreen
-from tui.screens.gpus import GpusScreen
-from tui.screens.help import help_text
-from tui.screens.sources import SourcesScreen
-from tui.screens.text import TextScreen
-from tui.screens.workload import WorkloadScreen
 from tui.session import ConsoleOptions, Session
 from tui.terminal.app import TerminalApp
 from tui.terminal.driver import TerminalDriver
@@ -81,7 +77,9 @@ class Console(TerminalApp[int]):
         self.set_interval(1 / self.options.fps, self.tick)
 
     async def on_unmount(self) -> None:
-        """Ends the data side with the screen."""
+        """Ends the load and the data side with the screen."""
+        if self.session.loads is not None:
+            await self.session.loads.close()
         await self.door.stop()
 
     def _handle_exception(self, error: Exception) -> None:
@@ -129,13 +127,25 @@ class Console(TerminalApp[int]):
             return
         self.session.live.notes = self._notes()
         seen = self._seen()
-        nodes = next((screen.gpu_nodes() for screen in seen if isinstance(screen, ConsoleScreen)), None)
-        frame = self.session.live.pull(nodes)
+        frame = self.session.live.pull(*self._looked_at(seen))
+        if self.session.loads is not None:
+            self.session.loads.tick()
         for screen in seen:
             if isinstance(screen, Dialog):
                 screen.tick()
             if frame is not None:
                 screen.take(frame)
+
+    def _looked_at(
+        self, seen: Sequence[ConsoleScreen | Dialog[Any]]
+    ) -> tuple[tuple[str, ...] | None, WorkloadKey | None]:
+        """Nodes and workload whose devices and engines are read: the top screen's, else those under load."""
+        top = next((screen for screen in seen if isinstance(screen, ConsoleScreen)), None)
+        nodes, shown = (top.gpu_nodes(), top.engines_of()) if top is not None else (None, None)
+        loads = self.session.loads
+        if loads is not None and loads.test is not None and loads.followed:
+            nodes, shown = () if nodes is None else nodes, shown or loads.test.key
+        return nodes, shown
 
     def _seen(self) -> list[ConsoleScreen | Dialog[Any]]:
         """The topmost full screen and the dialogs over it."""
@@ -177,7 +187,22 @@ class Console(TerminalApp[int]):
         """The workload's grid, from the fleet."""
         self.home()
         self.fleet_screen.table.select(key)
-        self.push_screen(WorkloadScreen(self.session, key, need))
+        self.push_screen(pages.workload(self.session, key, need))
+
+    def make_in(self, zone: str) -> None:
+        """The form of a new deployment in a zone of Exoscale."""
+        near = WorkloadKey(zone, "exoscale", None, "Exoscale", "")
+        forbidden = self.session.read_only_at(near)
+        if forbidden is not None:
+            self.tell(forbidden)
+            return
+        from tui.forms.deployment import new_deployment  # Not needed for the first frame.
+
+        def made(ticket: Ticket | None) -> None:
+            if ticket is not None and ticket.result is Result.ACCEPTED:
+                self.open_workload(ticket.key)
+
+        new_deployment(self, self.session, near, made)
 
     def visit(self, need: Need) -> None:
         """Goes to what needs a person."""
@@ -200,8 +225,8 @@ class Console(TerminalApp[int]):
                 await done
 
     async def action_quit(self) -> None:
-        """Ends the console; asks while an operation of mine runs."""
-        if self.session.mine_running:
+        """Ends the console; asks while an operation or a load test of mine runs."""
+        if self.session.mine_running or self.session.load_running is not None:
             self.push_screen(
                 quit_dialog(self.session), lambda answer: self._quit() if answer == "quit" else None
             )
@@ -217,24 +242,38 @@ class Console(TerminalApp[int]):
 
     def action_help(self) -> None:
         """The table of keys."""
-        text = help_text(self.top.place, self.size.width - 2, read_only=self.session.read_only)
-
-        async def read() -> str:
-            return text
-
-        self.push_screen(TextScreen(self.session, "help", read, wrap=True))
+        self.push_screen(pages.helping(self.session, self.top.place, self.size.width - 2))
 
     def action_sources(self) -> None:
         """Where the data comes from."""
-        self.push_screen(SourcesScreen(self.session))
+        self.push_screen(pages.sources(self.session))
 
     def action_events(self) -> None:
         """Events and time line."""
-        self.push_screen(EventsScreen(self.session, self.top.events_of()))
+        self.push_screen(pages.events(self.session, self.top.events_of()))
 
     def action_gpus(self) -> None:
         """GPUs and nodes."""
-        self.push_screen(GpusScreen(self.session))
+        self.push_screen(pages.gpus(self.session))
+
+    def action_load(self) -> None:
+        """The load test that runs, or the last one."""
+        from tui.loads.opening import open_screen  # Not needed for the first frame.
+
+        open_screen(self, self.session)
+
+    def action_runs(self) -> None:
+        """Load tests that were kept."""
+        self.push_screen(pages.runs(self.session))
+
+    async def action_abort(self) -> None:
+        """Cuts off the load test that runs."""
+        loads = self.session.loads
+        if loads is None or loads.running is None:
+            self.tell("no load runs")
+            return
+        await loads.abort()
+        self.tell("the load is cut off; what had come back by then is kept")
 
     def action_rights(self) -> None:
         """Asks the cluster again what I may do."""
@@ -262,14 +301,18 @@ class Console(TerminalApp[int]):
         """Runs the login plugin on the real terminal."""
         try:
             with self.suspend():
-                await self.door.login()
+                said = await self._login()  # Textual 8.2 takes the terminal back only if nothing is raised.
         except SuspendNotSupported:
-            self.tell("not logged in: this terminal cannot be lent to the login plugin")
-        except DataError as error:
-            self.tell(f"not logged in: {error}")
-        else:
-            self.tell("logged in; the sources come back by themselves")
+            said = "not logged in: this terminal cannot be lent to the login plugin"
+        self.tell(said)
         self.repaint()
+
+    async def _login(self) -> str:
+        try:
+            await self.door.login()
+        except DataError as error:
+            return f"not logged in: {error}"
+        return "logged in; the sources come back by themselves"
 
     def action_context(self) -> None:
         """Another context."""
@@ -287,6 +330,9 @@ class Console(TerminalApp[int]):
 
     def switch_to(self, context: str | None, namespaces: tuple[str, ...] | None) -> None:
         """Another context or other namespaces; the screens start anew."""
+        if self.session.load_running is not None:
+            self.tell("not while a load test runs: X aborts it")
+            return
         self.home()
         self.run_worker(
             self._switch(context, namespaces), group="switch", exclusive=True, exit_on_error=False

@@ -214,6 +214,11 @@ class AuditLog:
             self._take_in(place.read_new())
         return tuple(self._entries.values())
 
+    @property
+    def known(self) -> tuple[Entry, ...]:
+        """Every change as far as the log was read, oldest first. Touches no disk."""
+        return tuple(self._entries.values())
+
     def unfinished(self, cluster: str) -> tuple[Entry, ...]:
         """Changes to this cluster whose end nobody wrote down: taken up again at start."""
         return tuple(e for e in self.entries() if e.unfinished and e.intent.key.cluster == cluster)
@@ -240,8 +245,7 @@ class AuditLog:
 
         Touches no disk: it is asked for with every frame.
         """
-        known = tuple(self._entries.values())
-        mine = (e for e in known if e.intent.uid == uid and by in (None, e.intent.by.by) and e.applied)
+        mine = (e for e in self.known if e.intent.uid == uid and by in (None, e.intent.by.by) and e.applied)
         return max(mine, key=lambda entry: entry.at, default=None)
 
     async def _write_if_possible(self, record: Record) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from tui.cli_load import add_load, check_load
 from tui.exits import Exit, Stop
 from tui.version import VERSION
 
@@ -27,7 +28,8 @@ exit codes: 0 done; 1 failed, conflict, reverted or timed out; 2 usage;
 _NAMES = """\
 
 NAME is name, kind/name, namespace/name or kind/namespace/name; any object in a
-workload's chain (an autoscaler, a pod) stands for its workload."""
+workload's chain (an autoscaler, a pod) stands for its workload. At clouds it is
+exoscale/ZONE/NAME, modelarts/REGION/SERVICE/DEPLOYMENT, or NAME@ZONE."""
 
 
 def _count(text: str) -> int:
@@ -242,13 +244,55 @@ def parser(prog: str = "servegrid") -> _Parser:
     scale.add_argument("--stop", action="store_true", help="stop a service; its URL is kept")
     scale.add_argument("--resume", action="store_true", help="resume a stopped service")
     scale.add_argument("--current", type=_count, metavar="N", help="refuse unless N groups are wanted now")
-    scale.add_argument("--yes", action="store_true", help="stands for OK or YES; never for a block or a name")
-    scale.add_argument("--dry-run", dest="dry_run", action="store_true", help="the server's dry run only")
-    scale.add_argument("--wait", action="store_true", help="show progress until it is done")
-    scale.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait for the end")
-    scale.add_argument("-o", dest="output", choices=("text", "json"), default="text")
+    _add_sending(scale)
+    _add_clouds(commands, cluster)
+    add_load(commands)
     _add_agent(commands)
     return top
+
+
+def _add_sending(command: _Parser) -> None:
+    """What every command takes that changes something."""
+    command.add_argument(
+        "--yes", action="store_true", help="stands for OK or YES; never for a block or a name"
+    )
+    command.add_argument("--dry-run", dest="dry_run", action="store_true", help="the server's dry run only")
+    command.add_argument("--wait", action="store_true", help="show progress until it is done")
+    command.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait for the end")
+    command.add_argument("-o", dest="output", choices=("text", "json"), default="text")
+
+
+def _add_clouds(commands: argparse._SubParsersAction[_Parser], cluster: _Parser) -> None:
+    create = commands.add_parser(
+        "create",
+        help="make a deployment at Exoscale",
+        description="Shows the plan and its guards, asks, writes to the audit log, and sends it.",
+        epilog=_CODES,
+        parents=[cluster],
+        argument_default=argparse.SUPPRESS,
+    )
+    create.add_argument("name", metavar="exoscale/ZONE/NAME")
+    create.add_argument("--model", required=True, metavar="M", help="one that Exoscale was given, by name")
+    create.add_argument("--gpu-type", dest="gpu_type", required=True, metavar="T", help="such as gpua5000")
+    create.add_argument(
+        "--gpu-count", dest="gpu_count", type=_count, required=True, metavar="N", help="of a replica: 1 to 8"
+    )
+    create.add_argument("--replicas", type=_count, default=1, metavar="N", help="1")
+    create.add_argument("--engine", metavar="VERSION", help="of vLLM; else Exoscale's own choice")
+    create.add_argument(
+        "--engine-parameters", dest="parameters", metavar="WORDS", help="for vLLM's command line, in one text"
+    )
+    _add_sending(create)
+    delete = commands.add_parser(
+        "delete",
+        help="delete a deployment at Exoscale, its URL and API key with it",
+        description=f"Shows the plan, asks for the name, writes to the audit log, and sends it. {_NAMES}",
+        epilog=_CODES,
+        parents=[cluster],
+        argument_default=argparse.SUPPRESS,
+    )
+    delete.add_argument("name", metavar="NAME")
+    _add_sending(delete)
 
 
 def _add_agent(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -288,6 +332,10 @@ def _check(arguments: argparse.Namespace, fail: Callable[[str], NoReturn]) -> No
         fail("-n and -A exclude each other")
     if arguments.command == _EMBEDDED:
         fail("the options of embedded follow it: servegrid embedded --kubeconfig FILE …")
+    if hasattr(arguments, "dry_run") and hasattr(arguments, "wait"):
+        fail("--dry-run changes nothing that --wait could wait for")
+    if arguments.command == "load":
+        check_load(arguments, fail)
     if arguments.command == "scale":
         roles = [name for name, _ in getattr(arguments, "roles", [])]
         ways = [way for way, names in _WAYS.items() if any(hasattr(arguments, name) for name in names)]
@@ -300,8 +348,6 @@ def _check(arguments: argparse.Namespace, fail: Callable[[str], NoReturn]) -> No
             fail(f"the minimum {least} is above the maximum {most}")
         if len(set(roles)) < len(roles):
             fail("a role is given twice")
-        if hasattr(arguments, "dry_run") and hasattr(arguments, "wait"):
-            fail("--dry-run changes nothing that --wait could wait for")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -331,5 +377,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _hand_over(words: list[str]) -> int:
     """Becomes the embedded cluster's own process."""
-    child = importlib.import_module("tui.embedded_process")
-    os.execve(sys.executable, child.command(words), child.environment(os.environ))
+    child = importlib.import_module("clients.own_process")
+    os.execve(sys.executable, child.command("clients.embedded", words), child.environment(os.environ))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import os
 import signal
@@ -55,6 +56,7 @@ def _console(
     if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
         watch = importlib.import_module("tui.headless.watch")
         return loop.run(_unless(failure, watch.plain_console(start, output)))
+    gc.disable()  # Modules being imported leave no garbage, but double the rounds that look for it.
     console = importlib.import_module("tui.console")
     return Exit(console.run(start))
 
@@ -82,7 +84,7 @@ def _demo(arguments: Namespace, environ: Mapping[str, str]) -> Exit:
     for name in set(environ) - set(hidden):
         os.environ.pop(name, None)
     with demo.running(words, hidden, SystemClock()) as cluster:
-        start = start_from(arguments, hidden, demo_kubeconfig=cluster.kubeconfig)
+        start = start_from(arguments, hidden, demo_kubeconfig=cluster.kubeconfig, demo_clouds=cluster.clouds)
         code = _console(arguments, start, Output(), cluster.failure)
         failure = cluster.failure()
     if failure is not None:

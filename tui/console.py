@@ -7,7 +7,6 @@ import sys
 import time
 
 from clients.clock import SystemClock
-from clients.kube.config import load
 from clients.kube.errors import ErrorKind, KubeError
 from tui.app import ConsoleOptions, run_console
 from tui.data import Data
@@ -29,10 +28,11 @@ def run(start: Start) -> int:
     A login plugin that needs the terminal is run first, while the terminal is still the shell's.
 
     Raises:
-        Stop: the kubeconfig cannot be used, or the login failed.
+        Stop: the kubeconfig cannot be used, the login failed, or a cloud's keys are missing.
     """
+    _check_clouds(start)
     try:
-        config = load(start.connect, environ=start.environ, interactive=True)
+        config = start.cluster(interactive=True)
     except KubeError as error:
         code = Exit.USAGE if error.kind is ErrorKind.CONFIG else Exit.UNREACHABLE
         raise Stop(code, error.message) from None
@@ -60,3 +60,15 @@ def run(start: Start) -> int:
         notes=tuple(notes),
     )
     return run_console(Data(start, config, clock), options, typed_ahead=probed.typed)
+
+
+def _check_clouds(start: Start) -> None:
+    """Before the screen is there: what is missing is a matter of settings, not of a cloud."""
+    if not start.settings.clouds:
+        return
+    from tui.cloud_credentials import CredentialsError, check  # Only where a cloud is named.
+
+    try:
+        check(start.settings, start.environ)
+    except CredentialsError as error:
+        raise Stop(Exit.USAGE, error.message) from None

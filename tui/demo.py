@@ -13,10 +13,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from clients import own_process
 from clients.clock import Clock
 from clients.serving.plain import plain
-from tui import embedded_process
 from tui.exits import Exit, Stop
 
 __all__ = ["DemoCluster", "demo_environment", "running"]
@@ -63,10 +64,14 @@ def demo_environment(environ: Mapping[str, str]) -> dict[str, str]:
 class DemoCluster:
     """A running embedded cluster."""
 
-    def __init__(self, process: subprocess.Popen[bytes], kubeconfig: Path, words: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], kubeconfig: Path, words: Path, clouds: Path | None
+    ) -> None:
         self._process = process
         self._words = words
         self.kubeconfig = kubeconfig
+        self.clouds = clouds
+        """A settings file that names its clouds, where the scenario has any."""
 
     def failure(self) -> str | None:
         """One line if it has ended by itself, with its last words; ``None`` while it runs."""
@@ -98,19 +103,23 @@ def running(words: Sequence[str], environ: Mapping[str, str], clock: Clock) -> I
     """
     with _home() as home:
         kubeconfig, log = home / "kubeconfig", home / "embedded.log"
-        command = embedded_process.command(["--kubeconfig", str(kubeconfig), "--with-parent", *words])
+        command = own_process.command(
+            "clients.embedded", ["--kubeconfig", str(kubeconfig), "--with-parent", *words]
+        )
         with log.open("wb") as errors:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=embedded_process.environment(environ),
+                env=own_process.environment(environ),
                 start_new_session=True,  # ctrl-c in the console is the console's.
             )
         try:
-            _wait_until_ready(process, log, clock)
-            yield DemoCluster(process, kubeconfig, log)
+            ready = _wait_until_ready(process, log, clock)
+            clouds = ready.get("clouds")
+            settings = None if clouds is None else Path(clouds["settings"])
+            yield DemoCluster(process, kubeconfig, log, settings)
         finally:
             _end(process)
 
@@ -144,7 +153,7 @@ def _locked(directory: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, clock: Clock) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, clock: Clock) -> dict[str, Any]:
     assert process.stdout is not None
     end = clock.monotonic() + _READY_SECONDS
     line = b""
@@ -163,13 +172,15 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, clock: Clock)
                 raise Stop(exit_code, f"the embedded cluster did not start{last_words(log)}")
             line += data
     try:
-        ready = json.loads(line)["ready"] is True
+        told: dict[str, Any] = json.loads(line)
+        ready = told["ready"] is True
     except (ValueError, KeyError, TypeError):
         ready = False
     if not ready:
         raise Stop(
             Exit.FAILED, f"the embedded cluster said {plain(line.decode('utf-8', 'replace'))!r}, not ready"
         )
+    return told
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

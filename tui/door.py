@@ -15,19 +15,27 @@ from msgspec import Struct
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Ticket
 from clients.serving.changes import Change
+from clients.serving.engine_figures import EngineReading
+from clients.serving.engine_use import Pod
 from clients.serving.gpu_view import GpuView
 from clients.serving.gpus import DeviceKey
 from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import ScalePlan
+from clients.serving.spending import Spent
 from tui.fleet import FleetDelta, FleetView
 from tui.pins import Pin
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clients.gpu.history import Point
+    from clients.serving.target import LoadTarget
+    from tui.load_settings import LoadSettings
 
 __all__ = [
     "Asked",
+    "CloudView",
     "ContainerView",
     "ContextView",
     "DataError",
@@ -51,7 +59,7 @@ class ContextView(Struct, frozen=True):
     """Where the console is, for the status line and the titles of dialogs."""
 
     name: str
-    """The kubeconfig context, fixed at start until the user switches."""
+    """The kubeconfig context, fixed at start until the user switches; ``no cluster`` without any."""
     cluster: str | None = None
     """``None`` until the cluster answered for the first time."""
     namespaces: tuple[str, ...] | None = None
@@ -62,6 +70,21 @@ class ContextView(Struct, frozen=True):
     """Every context of the kubeconfig, for the switch."""
     known_namespaces: tuple[str, ...] = ()
     """Namespaces seen so far, for the switch."""
+    clouds: tuple[CloudView, ...] = ()
+
+    def cloud(self, cluster: str) -> CloudView | None:
+        """The zone or region of a key's cluster; ``None`` for a workload of the context."""
+        return next((one for one in self.clouds if one.cluster == cluster), None)
+
+
+class CloudView(Struct, frozen=True):
+    """A zone or region of a managed cloud, beside the context."""
+
+    cluster: str
+    """What stands as the cluster in its workloads' keys."""
+    name: str
+    """``exoscale/at-vie-2``."""
+    mode: Mode = Mode.LIVE
 
 
 class EtaView(Struct, frozen=True):
@@ -141,8 +164,8 @@ class Door(Protocol):
         """Ends the data thread and its connections."""
         ...
 
-    def now(self) -> float:
-        """Cluster time, UTC seconds."""
+    def now(self, cluster: str | None = None) -> float:
+        """A cluster's time, UTC seconds; without one that of the context."""
         ...
 
     def monotonic(self) -> float:
@@ -169,6 +192,10 @@ class Door(Protocol):
         """Who asked for the workload's present counts, by the audit log as far as it was read."""
         ...
 
+    def spent(self, key: WorkloadKey) -> Spent | None:
+        """What it has cost since this console began to look; ``None`` where that was never known."""
+        ...
+
     def undo(self, key: WorkloadKey) -> Change | None:
         """The inverse of my last change to this workload, if there was one."""
         ...
@@ -191,8 +218,8 @@ class Door(Protocol):
         """The last 200 lines, then what follows. Raises ``DataError``."""
         ...
 
-    async def object_yaml(self, key: WorkloadKey) -> str:
-        """The whole object as YAML. Raises ``DataError``."""
+    async def object_text(self, key: WorkloadKey) -> str:
+        """The whole object: YAML as a cluster has it now, JSON as a cloud told it. Raises ``DataError``."""
         ...
 
     async def autoscaling(self, key: WorkloadKey) -> Autoscaling | None:
@@ -207,6 +234,31 @@ class Door(Protocol):
 
         They are read for as long as this is asked, once a second or so.
         """
+        ...
+
+    def engines(self, pods: tuple[Pod, ...]) -> Mapping[Pod, EngineReading]:
+        """The engines of these pods as they were read last; the same object until one says something else.
+
+        They are read for as long as this is asked, once a second or so.
+        """
+        ...
+
+    async def load_target(self, key: WorkloadKey) -> LoadTarget:
+        """Where a load test of the workload goes, by its objects as they are now. Raises ``DataError``."""
+        ...
+
+    @property
+    def load_rules(self) -> LoadSettings:
+        """What the settings say of load tests."""
+        ...
+
+    @property
+    def runs(self) -> Path:
+        """The directory in which load tests are kept."""
+        ...
+
+    def note_load(self, key: WorkloadKey, moment: str, why: str | None) -> None:
+        """Puts a moment of a load test into the time line: ``begun``, ``ended``, and why."""
         ...
 
     async def gpu_history(self, keys: Sequence[DeviceKey]) -> Mapping[DeviceKey, Sequence[Point]]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clients.clock import Clock
 from clients.serving.backend import GpuTotals, NotShown
@@ -24,7 +26,7 @@ from clients.serving.keys import WorkloadKey
 from clients.serving.marks import stamp
 from clients.serving.operation import Operation
 from clients.serving.sources import SourceState, SourceStatus
-from clients.serving.workload import Workload
+from clients.serving.workload import Driver, Workload
 
 __all__ = ["Fleet", "FleetDelta", "FleetView"]
 
@@ -82,19 +84,22 @@ class Fleet:
         *,
         times: Callable[[str], Clock] | None = None,
         actor: Callable[[Workload | None, Workload], ActorHint | None] = lambda before, after: None,
+        bounded: Callable[[Workload, Driver], str | None] = lambda workload, driver: None,
         ended: Callable[[Operation], None] = lambda operation: None,
         mark: Callable[[Workload], Workload] = lambda workload: workload,
         limit: float = DEFAULT_LIMIT,
     ) -> None:
         """What it learns into and asks, before anything is delivered; again when another context comes.
 
-        ``times`` gives each cluster's own clock; ``actor`` tells who asked for a change, from the audit log;
-        ``ended`` hears of finished operations; ``mark`` adds what only this user's state tells of a workload.
-        ``limit`` is in cluster seconds, after which an operation is given up.
+        ``times`` gives each cluster's own clock; ``actor`` tells who asked for a change, from the audit log,
+        and ``bounded`` who set the bounds that a driver has; ``ended`` hears of finished operations; ``mark``
+        adds what only this user's state tells of a workload. ``limit`` is in cluster seconds, after which an
+        operation is given up.
         """
         self.durations = durations
         self._times = times
         self._actor = actor
+        self._bounded = bounded
         self._ended = ended
         self._mark = mark
         self._limit = limit
@@ -144,7 +149,15 @@ class Fleet:
                 continue
             workloads[key] = workload
             new = before is None and self._is_new(workload)
-            found = differences(before, workload, self._now(key.cluster), seen_at, ended=ended, new=new)
+            found = differences(
+                before,
+                workload,
+                self._now(key.cluster),
+                seen_at,
+                ended=ended,
+                new=new,
+                bounded=partial(self._bounded, workload),
+            )
             told += self._without_first_drivers(key.cluster, found)
         for key in removed:
             before = workloads.pop(key, None)
@@ -216,19 +229,31 @@ class Fleet:
         if running:
             self.publish(running, ())
 
-    def forget(self) -> None:
-        """Empties the store: another context is coming."""
-        self._workloads = {}
-        self._sources, self._totals, self._not_shown = {}, {}, {}
-        self._finished, self._resumed = {}, {}
-        self._since = {}
+    def cut_off(self, cluster: str, detail: str) -> None:
+        """Reading it broke off by a fault of this program: it must not look as if nothing happened."""
+        for origin, statuses in self._sources.items():
+            if statuses[0].cluster == cluster:
+                broken = [replace(one, state=SourceState.STALE, detail=detail) for one in statuses]
+                self.sources(origin, broken)
+                return
+
+    def forget(self, keep: Container[str] = frozenset()) -> None:
+        """Empties the store: another context is coming. What is of the clusters in ``keep`` stays."""
+        self._workloads = {key: value for key, value in self._workloads.items() if key.cluster in keep}
+        self._sources = {name: told for name, told in self._sources.items() if told[0].cluster in keep}
+        for by_cluster in (self._totals, self._not_shown, self._since):
+            for cluster in [one for one in by_cluster if one not in keep]:
+                del by_cluster[cluster]
+        for by_key in (self._finished, self._resumed):
+            for key in [one for one in by_key if one.cluster not in keep]:
+                del by_key[key]
         with self._lock:
-            self._removed |= set(self._view.workloads)
-            self._changed = set()
-            self._fresh = []
-            self._events.clear()
-            self._sources_changed = True
-            self._view = FleetView(version=self._view.version + 1, workloads=MappingProxyType({}))
+            self._removed |= set(self._view.workloads.keys() - self._workloads.keys())
+            self._changed.intersection_update(self._workloads)
+            self._fresh = [event for event in self._fresh if event.cluster in keep]
+            self._events = deque((one for one in self._events if one.cluster in keep), maxlen=_EVENTS_KEPT)
+            self._view = replace(self._view, events=tuple(self._events))
+        self._show(sources=True)
 
     def _look_begins(self, cluster: str) -> None:
         if cluster not in self._since:

@@ -38,6 +38,9 @@ class Place(StrEnum):
     AUTOSCALING = "autoscaling"
     GPUS = "gpus"
     GPU_NODE = "gpu node"
+    LOAD = "load test"
+    RUNS = "kept load tests"
+    RUN = "kept load test"
     SCALE = "scale dialog"
     FORM = "form"
     CHOICE = "menu"
@@ -47,7 +50,7 @@ class Place(StrEnum):
 _LISTS = frozenset(
     {
         *(Place.FLEET, Place.WORKLOAD, Place.EVENTS, Place.LOGS, Place.TEXT, Place.SOURCES),
-        *(Place.AUTOSCALING, Place.GPUS, Place.GPU_NODE),
+        *(Place.AUTOSCALING, Place.GPUS, Place.GPU_NODE, Place.LOAD, Place.RUNS, Place.RUN),
     }
 )
 _ROWS = frozenset({Place.FLEET, Place.WORKLOAD})
@@ -103,6 +106,11 @@ KEYS: tuple[Key, ...] = (
     Key("sort", ("S",), "S", "sort", "The next sort order: by node, idle first, by workload, hottest first.", frozenset({Place.GPUS}), LOOK, 2, command="sort"),
     Key("open", ("enter",), "Enter", "node", "The node under the cursor, with the history of its devices.", frozenset({Place.GPUS}), LOOK, 1, command="node"),
     Key("open", ("enter",), "Enter", "workload", "The grid of the workload that has the device, at its group.", frozenset({Place.GPU_NODE}), LOOK, 1, command="workload"),
+    Key("open", ("enter",), "Enter", "open", "The load test under the cursor; with two or more marked, those side by side.", frozenset({Place.RUNS}), LOOK, 1, command="open"),
+    Key("mark", ("space",), "Space", "mark", "Marks the load test for a comparison, or takes the mark away.", frozenset({Place.RUNS}), LOOK, 2),
+    Key("html", (), ":html", "HTML", "Writes the load test as a page with its charts, and copies the file's name.", frozenset({Place.RUN}), LOOK, 2, command="html"),
+    Key("csv", (), ":csv", "CSV", "Writes the load test as a table, a row for each second.", frozenset({Place.RUN}), LOOK, 3, command="csv"),
+    Key("json", (), ":json", "JSON", "Writes all that is known of the load test as one JSON object.", frozenset({Place.RUN}), LOOK, 4, command="json"),
     Key("gpus", ("o",), "o", "GPUs", "GPUs and nodes: who has each device, how busy it is, what is wrong with it.", _LISTS - {Place.GPUS}, LOOK, 12, command="gpus"),
     Key("mark", ("space",), "Space", "mark", "Marks the row, or takes the mark away; c copies the names of all marked ones.", frozenset({Place.FLEET}), LOOK),
     Key("events", ("e",), "e", "events", "Events and time line, newest first: of this workload, on other screens of everything.", _LISTS - {Place.EVENTS}, LOOK, 7, command="events"),
@@ -115,26 +123,32 @@ KEYS: tuple[Key, ...] = (
     Key("container", (), ":container", "another", "The log of another container of the pod, init containers too.", frozenset({Place.LOGS}), LOOK, 9, command="container"),
     Key("previous", (), ":previous", "before", "The log of the container before its last restart, or the present one again.", frozenset({Place.LOGS}), LOOK, 10, command="previous"),
     Key("sources", (), ":sources", "sources", "Where the data comes from, how fresh it is, and what is missing.", _LISTS, LOOK, command="sources"),
-    Key("copy", ("c",), "c", "copy", "Copies the name; on an operation its summary; in a plan the equivalent command.", _LISTS | {Place.SCALE}, LOOK, 13, command="copy"),
+    Key("copy", ("c",), "c", "copy", "Copies the name; on an operation or load test its summary; in a plan the equivalent command.", _LISTS | {Place.SCALE}, LOOK, 13, command="copy"),
     Key("scale", ("s",), "s", "scale", "Scales what the cursor is on: the number of groups, or a role.", _ROWS, CHANGE, 2, True, "scale"),
     Key("more", ("plus", "equals_sign"), "+", "one more", "The scale dialog at one more; in the dialog one more again.", _ROWS | {Place.SCALE}, CHANGE, 3, True),
     Key("fewer", ("minus",), "-", "one fewer", "The scale dialog at one fewer; in the dialog one fewer again.", _ROWS | {Place.SCALE}, CHANGE, 4, True),
     Key("pin", ("p",), "p", "pin", "What lasts: pin, change bounds, freeze a direction, suspend, stop; in the scale dialog in place of it.", _ROWS | {Place.AUTOSCALING, Place.SCALE}, CHANGE, 10, True, "pin"),
     Key("edit", ("E",), "E", "edit", "Forms: makes, edits or deletes an HPA or the jobs of a CronHPA.", _ROWS | {Place.AUTOSCALING}, CHANGE, 11, True, "edit"),
     Key("undo", ("u",), "u", "undo", "Takes my last change of this workload back, through the same dialog.", _ROWS, CHANGE, 10, True, "undo"),
+    Key("test", ("t",), "t", "load test", "A load test of the workload: form, one request, then the load; the one that runs.", _ROWS | {Place.LOAD}, CHANGE, 9, True, "test"),
+    Key("abort", ("X",), "X", "abort load", "Cuts off the load test that runs, at once, from every screen.", _LISTS - {Place.LOAD} | {Place.CHOICE}, CHANGE, command="abort"),
+    Key("abort", ("X",), "X", "abort load", "Cuts off the load test, at once.", frozenset({Place.LOAD}), CHANGE, 1, command="abort"),
     Key("menu", ("m",), "m", "menu", "What is possible here, and why the rest is not.", _LISTS, CHANGE, 11),
     Key("command", ("colon",), ":", "command", "Finds any command, workload, namespace or context by name.", _LISTS, PROGRAM, 14),
     Key("help", ("question_mark",), "?", "help", "These keys.", _LISTS, PROGRAM, 16, command="help"),
+    Key("load", (), ":load", "load test", "The load test that runs, or the last one.", _LISTS, PROGRAM, command="load"),
+    Key("runs", (), ":runs", "load tests", "Load tests that were kept: to look at, to compare, to take away.", _LISTS - {Place.RUNS, Place.LOAD}, PROGRAM, command="runs"),
+    Key("runs", (), ":runs", "kept ones", "Load tests that were kept: to look at, to compare, to take away.", frozenset({Place.LOAD}), PROGRAM, 12, command="runs"),
     Key("namespace", (), ":ns", "namespace", "Another namespace, several, or all.", _LISTS, PROGRAM, command="ns"),
     Key("context", (), ":ctx", "context", "Another context of the kubeconfig.", _LISTS, PROGRAM, command="ctx"),
     Key("rights", ("ctrl+r",), "ctrl-r", "check rights", "Asks the cluster again what I may do.", _LISTS, PROGRAM, command="rights"),
     Key("login", ("R",), "R", "log in", "Runs the login plugin of the context on this terminal.", _LISTS, PROGRAM, command="login"),
     Key("mouse", ("M",), "M", "mouse", "Mouse on or off; off, the terminal selects text itself.", _LISTS, PROGRAM, command="mouse"),
     Key("suspend", ("ctrl+z",), "ctrl-z", "suspend", "To the shell; fg comes back.", _LISTS, PROGRAM),
-    Key("quit", ("q",), "q", "quit", "Ends the console; asks while an operation of mine runs.", _LISTS, PROGRAM, 15, command="quit"),
+    Key("quit", ("q",), "q", "quit", "Ends the console; asks while an operation or a load test of mine runs.", _LISTS, PROGRAM, 15, command="quit"),
     Key("next_field", ("tab",), "Tab", "next field", "To the next field: groups, each role, the confirmation; in a form the next row.", frozenset({Place.SCALE, Place.FORM}), DIALOG, 5),
     Key("confirm", ("enter",), "Enter", "go on", "From a field to the confirmation; there it sends the plan, once it was on screen for 0.3 s.", frozenset({Place.SCALE}), DIALOG, 1),
-    Key("confirm", ("enter",), "Enter", "plan", "From a form to the plan of what it asks for; nothing is sent before that is confirmed.", frozenset({Place.FORM}), DIALOG, 1),
+    Key("confirm", ("enter",), "Enter", "go on", "From a form to the plan of what it asks for; from that of a load test to its first request.", frozenset({Place.FORM}), DIALOG, 1),
     Key("choose", ("enter",), "Enter", "choose", "Takes the choice, once it was on screen for 0.3 s.", frozenset({Place.CHOICE}), DIALOG, 1),
 )  # fmt: skip
 

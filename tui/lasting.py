@@ -153,5 +153,6 @@ def _resting(workload: Workload) -> Iterator[Way]:
     )
     off = stopped(workload)
     can = "" if workload.capabilities.stop else "only an InferenceService can be stopped: scale it to 0"
-    label = "resume the service" if off else "stop the service: 0 GPUs, its URL is kept"
+    kept = "the deployment and its count are" if workload.key.managed else "its URL is"
+    label = "resume the service" if off else f"stop the service: 0 GPUs, {kept} kept"
     yield Way("stop", label, can, "Resume" if off else "Stop", None if can else RunChange(off))

@@ -1,46 +1,122 @@
-"""One cluster connected to one fleet store: backend, audit log, learned durations, scaling. Made by ``open``.
+"""One backend behind the fleet: what may be changed through it, and what more of it can be looked at.
 
-The console and every command without a screen read and write through the same line.
+The console and every command without a screen read and write through the same lines.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 from clients.clock import Clock
 from clients.kube.backend import KubeBackend
 from clients.kube.cluster_gpus import GpuOptions
 from clients.kube.config import ClusterConfig
+from clients.kube.logs import Container
 from clients.kube.plan_parts import Asker
+from clients.serving.backend import Backend, BackendError
+from clients.serving.eta import Durations
+from clients.serving.keys import WorkloadKey
+from clients.serving.plain import plain
 from tui.audit import AuditLog, Author
+from tui.door import ContainerView, Right
+from tui.engines import Engines
 from tui.fleet import Fleet
 from tui.gpus import Gpus
-from tui.learned import LearnedDurations
 from tui.pins import Pins
 from tui.scaling import Policy, Scaling
 from tui.start import Start, login_name
-from tui.state import StateDir, StateError
 
-__all__ = ["Line"]
+__all__ = ["KubeLine", "Line", "scaling_of"]
 
 
 class Line:
-    """What reads and what writes, for one context. Everything belongs to one event loop."""
+    """One backend. Everything belongs to one event loop."""
 
-    def __init__(
-        self,
-        config: ClusterConfig,
-        backend: KubeBackend,
-        scaling: Scaling,
-        learned: LearnedDurations,
-        gpus: Gpus,
-    ) -> None:
-        self.config = config
+    def __init__(self, name: str, backend: Backend, scaling: Scaling) -> None:
+        """``name``: a kubeconfig context, ``exoscale/ZONE``, ``modelarts/REGION``."""
+        self.name = name
         self.backend = backend
         self.scaling = scaling
+
+    async def right(self, verb: str, key: WorkloadKey) -> Right:
+        """Whether the workload's counts may be changed; clouds only tell when it is tried."""
+        del verb, key
+        return Right(None)
+
+    def recheck(self) -> None:
+        """Asks every right again, and tries now what waits."""
+
+    async def object(self, key: WorkloadKey) -> dict[str, Any]:
+        """The whole object. Raises BackendError."""
+        raise BackendError(f"{self.name} keeps no objects")
+
+    async def object_text(self, key: WorkloadKey) -> str:
+        """The whole object, as its system writes it. Raises BackendError."""
+        return json.dumps(await self.object(key), indent=2, ensure_ascii=False)
+
+    async def containers(self, namespace: str, pod: str) -> tuple[ContainerView, ...]:
+        """A pod's containers; clouds show no pods."""
+        del namespace, pod
+        return ()
+
+    def logs(
+        self, key: WorkloadKey, namespace: str, pod: str, container: str | None, *, previous: bool
+    ) -> AsyncIterator[str]:
+        """The last lines, then what follows. Raises BackendError."""
+        raise BackendError(f"{self.name} has no logs to read")
+
+    async def close(self) -> None:
+        """Lets what was begun come to its line in the audit log, then ends the connections."""
+        await self.scaling.close()
+        await self.backend.close()
+
+
+class KubeLine(Line):
+    """A cluster, by one context."""
+
+    backend: KubeBackend
+
+    def __init__(
+        self, config: ClusterConfig, backend: KubeBackend, scaling: Scaling, gpus: Gpus, engines: Engines
+    ) -> None:
+        super().__init__(config.context, backend, scaling)
+        self.config = config
         self.gpus = gpus
-        self._learned = learned
-        self._saved = learned.durations.version
+        self.engines = engines
+
+    async def right(self, verb: str, key: WorkloadKey) -> Right:
+        """By access reviews: to write the object, or its ``/scale``."""
+        rights = await self.backend.rights(key)
+        if rights.patch is False and not rights.scale:
+            return Right(False, f"{verb} {key.kind.lower()}s in {key.namespace}")
+        return Right(True if rights.patch or rights.scale else None)
+
+    def recheck(self) -> None:
+        """Asks every right again, and tries now what waits."""
+        self.backend.forget_rights()
+
+    async def object(self, key: WorkloadKey) -> dict[str, Any]:
+        """As the server has it now."""
+        return await self.backend.object(key)
+
+    async def object_text(self, key: WorkloadKey) -> str:
+        """As YAML."""
+        from tui.object_text import as_yaml
+
+        return as_yaml(await self.object(key))
+
+    async def containers(self, namespace: str, pod: str) -> tuple[ContainerView, ...]:
+        """The one that the pod's logs are about first."""
+        found = await self.backend.containers(namespace, pod)
+        return tuple(ContainerView(one.name, _note(one)) for one in found)
+
+    def logs(
+        self, key: WorkloadKey, namespace: str, pod: str, container: str | None, *, previous: bool
+    ) -> AsyncIterator[str]:
+        """Of one pod: the last 200 lines, then what follows."""
+        return self.backend.logs(namespace, pod, container, previous=previous)
 
     @classmethod
     async def open(
@@ -50,18 +126,16 @@ class Line:
         fleet: Fleet,
         clock: Clock,
         namespaces: tuple[str, ...] | None,
-    ) -> Line:
-        """Prepares the connection and attaches the fleet to it; the server is asked nothing yet.
+        *,
+        durations: Durations,
+        audit: AuditLog,
+        pins: Pins,
+    ) -> KubeLine:
+        """Prepares the connection; the server is asked nothing yet.
 
         Raises:
             KubeError: the configuration cannot work.
         """
-        state = StateDir(start.state)
-        pins = Pins(state)
-        pins.refresh()
-        learned = LearnedDurations(state)
-        with suppress(StateError):  # Without a past there is "no history"; nothing else is lost.
-            learned.load()
         gpu = start.settings.gpu
         backend = await KubeBackend.open(
             config,
@@ -70,52 +144,25 @@ class Line:
             order=start.settings.kthena_order,
             all_workloads=start.settings.show == "all",
             prices=dict(start.settings.prices),
-            durations=learned.durations,
+            durations=durations,
             asker=Asker(config.context, start.connect.as_user, start.connect.as_groups),
             gpu=GpuOptions(gpu.prometheus, gpu.token(), gpu.always),
         )
-        scaling = Scaling(
-            backend,
-            AuditLog.in_directories(start.state, start.runtime, clock),
-            Author(login_name(), config.context, start.connect.as_user),
-            Policy(start.mode(config.context), start.settings.confirm_scale_in),
-            pins,
-        )
-        fleet.attach(
-            learned.durations,
-            times=lambda cluster: backend.clock,
-            actor=scaling.actor,
-            ended=scaling.operation_ended,
-            mark=pins.mark,
-            limit=start.settings.operation_timeout,
-        )
-        for operation in scaling.unfinished():
-            fleet.resume(operation)
+        scaling = scaling_of(start, config.context, backend, audit, pins, as_user=start.connect.as_user)
         gpus = Gpus(lambda: backend.gpus, backend.gpus_held, fleet.view, clock)
-        return cls(config, backend, scaling, learned, gpus)
+        return cls(config, backend, scaling, gpus, Engines(lambda: backend.engines, clock))
 
-    def look(self, fleet: Fleet, seen_at: float) -> None:
-        """Takes in what other consoles and people did to audit log and pins; joins GPUs if asked."""
-        self.gpus.turn()
-        self.scaling.look()
-        pins, workloads = self.scaling.pins, fleet.view().workloads
-        others = {key: workloads[key] for key in pins.refresh() if key in workloads}
-        if others:
-            fleet.publish(others, ())
-        told = pins.check(workloads, self.backend.clock.now(), seen_at)
-        if told:
-            fleet.events(told)
 
-    def save(self) -> None:
-        """Writes down what was learned, if there is anything new."""
-        version = self._learned.durations.version
-        if version != self._saved:
-            with suppress(StateError):  # What could not be kept is learned again.
-                self._learned.save()
-            self._saved = version
+def scaling_of(
+    start: Start, name: str, backend: Backend, audit: AuditLog, pins: Pins, *, as_user: str | None = None
+) -> Scaling:
+    """The changes of one backend, under what the settings say of its name."""
+    author = Author(login_name(), name, as_user)
+    return Scaling(backend, audit, author, Policy(start.mode(name), start.settings.confirm_scale_in), pins)
 
-    async def close(self) -> None:
-        """Lets what was begun come to its line in the audit log, then ends the connections."""
-        await self.scaling.close()
-        await self.backend.close()
-        self.save()
+
+def _note(container: Container) -> str:
+    words = ["init"] if container.init else []
+    words += [plain(container.state)] if container.state else []
+    words += [f"{container.restarts} restarts"] if container.restarts else []
+    return ", ".join(words)

@@ -6,19 +6,22 @@ One ``pull`` a data tick. It hands on only what changed, so that a tick costs wh
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from msgspec import Struct
 
 from clients.serving.digest import digest
+from clients.serving.engine_figures import EngineReading
+from clients.serving.engine_use import EngineUses, Pod, engine_pods, engines_of
 from clients.serving.events import Event
-from clients.serving.gpu_view import GpuView
+from clients.serving.gpu_view import GpuCounts, GpuView, counts_of
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
 from clients.serving.plans import Eta
-from clients.serving.sources import SourceState
+from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Workload
+from tui.cloud_sources import in_short
 from tui.door import Door
 from tui.fleet import FleetDelta, FleetView
 from tui.fresh import Fresh
@@ -34,6 +37,7 @@ _READ = 2_000
 _NEWS = 900.0
 """Cluster seconds for which the outcome of an operation stands above the grid."""
 _CUT_OFF = {SourceState.STALE, SourceState.LOGIN}
+_NO_GPUS = {SourceState.QUIET, SourceState.ABSENT, SourceState.DENIED}
 
 
 class Frame(Struct, frozen=True):
@@ -60,7 +64,7 @@ class Live:
         self.fresh = Fresh()
         self.view = door.fleet.view()
         self.context = door.context
-        """Where we are, as of the last second."""
+        """Where we are, as of the last second or change of a source."""
         self.notes: tuple[str, ...] = ()
         """What the program must say about itself in the status line."""
         self._needs = Needs()
@@ -71,14 +75,21 @@ class Live:
         self._second = -1
         self.gpus = GpuView()
         """GPUs as they were read last, while a screen shows them."""
+        self._counts: GpuCounts | None = None
+        """Of the devices; only while they are read."""
+        self._readings: Mapping[Pod, EngineReading] = {}
+        """The same of the engines in pods that a screen shows."""
         self._take_sources()
         for workload in self.view.workloads.values():
             self._take(workload)
 
-    def pull(self, gpu_nodes: tuple[str, ...] | None = None) -> Frame | None:
+    def pull(
+        self, gpu_nodes: tuple[str, ...] | None = None, shown: WorkloadKey | None = None
+    ) -> Frame | None:
         """What there is to draw since the last call; ``None``: nothing.
 
-        ``gpu_nodes`` is what the screen on top says of them: with ``None`` nobody reads GPUs.
+        ``gpu_nodes`` is what the screen on top says of them: with ``None`` nobody reads GPUs. ``shown`` is
+        the workload whose engines it shows.
         """
         mono = self.door.monotonic()
         delta = self.door.fleet.drain()
@@ -95,6 +106,10 @@ class Live:
                     self._take(workload)
             changed |= self._running
         gpus_changed = beat and gpu_nodes is not None and self._look(gpu_nodes, changed)
+        if gpu_nodes is None:
+            self._counts = None
+        if beat and shown is not None and self._look_into(shown):
+            changed.add(shown)
         if not (delta or changed or beat):
             return None
         return Frame(
@@ -126,7 +141,7 @@ class Live:
         if workload is not None and workload.operation is not None:
             return workload.operation
         last = self.door.fleet.finished(key)
-        if last is None or last.ended_at is None or self.door.now() - last.ended_at > _NEWS:
+        if last is None or last.ended_at is None or self.door.now(key.cluster) - last.ended_at > _NEWS:
             return None
         return last
 
@@ -163,19 +178,52 @@ class Live:
     def grid(self, workload: Workload) -> GridView:
         """The workload as a grid."""
         key = workload.key
-        return GridView(workload, self.fresh.parts(key), self.stale(key), self.gpus.use.of(key))
+        return GridView(
+            workload,
+            self.fresh.parts(key),
+            self.stale(key),
+            self.gpus.use.of(key),
+            self.engines(workload),
+            measured=bool(workload.gpus) and not workload.key.managed and self.gpus.state not in _NO_GPUS,
+        )
+
+    @property
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """Every stream of data; GPUs are one, since somebody looked at them."""
+        gpus, view = self.gpus, self.view
+        nowhere = gpus.state is SourceState.ABSENT and not (view.totals and view.totals.total)
+        if gpus.state is SourceState.QUIET or nowhere:
+            return view.sources
+        read = [agent.read_at for agent in gpus.agents if agent.read_at is not None]
+        told = SourceStatus(
+            self.context.cluster or "",
+            "gpu",
+            gpus.state,
+            required=False,
+            last_contact=max(read, default=None),
+            detail=gpus.detail,
+            have=len(gpus.use.devices),
+        )
+        return (*view.sources, told)
+
+    def engines(self, workload: Workload) -> EngineUses:
+        """What its engines do, by group and role replica, where that is read."""
+        return engines_of(workload, self._readings)
 
     def status(self) -> StatusView:
         """The status line."""
         context = self.context
         loaded = any(source.state is not SourceState.SYNCING for source in self.view.sources)
+        counts = self._counts
         return StatusView(
             context=context.name,
             namespaces=context.namespaces or (),
             user=context.user,
             mode=None if context.mode == "live" else str(context.mode),
-            sources=self.view.sources,
+            sources=in_short(self.sources, context.clouds),
             totals=self.view.totals,
+            busy=None if counts is None else counts.busy,
+            idle=None if counts is None else counts.idle,
             workloads=len(self.view.workloads) if loaded or self.view.workloads else None,
             scaling=len(self._running),
             notes=self.notes,
@@ -186,6 +234,7 @@ class Live:
         before, self.gpus = self.gpus, self.door.gpus(nodes)
         if self.gpus.version == before.version:
             return False
+        self._counts = counts_of(self.gpus)
         old, new = before.use, self.gpus.use
         changed |= {
             key
@@ -193,6 +242,14 @@ class Live:
             if key in self.view.workloads and old.workloads.get(key) != new.workloads.get(key)
         }
         return True
+
+    def _look_into(self, key: WorkloadKey) -> bool:
+        """Takes the newest of a workload's engines; whether there is anything new."""
+        workload = self.view.workloads.get(key)
+        if workload is None:
+            return False
+        before, self._readings = self._readings, self.door.engines(tuple(engine_pods(workload)))
+        return self._readings is not before
 
     def _take_in(self, delta: FleetDelta, mono: float) -> set[WorkloadKey]:
         self.view = delta.view
@@ -208,6 +265,7 @@ class Live:
                 self._take(workload)
         changed = set(delta.changed)
         if delta.sources_changed:
+            self.context = self.door.context  # A source may be the first word of a zone.
             before = self._cut_off
             self._take_sources()
             other = before ^ self._cut_off
@@ -223,8 +281,8 @@ class Live:
             self._running.discard(key)
         lane = self._lanes.setdefault(key, deque(maxlen=_SAMPLES))
         if not lane or (lane[-1].wanted, lane[-1].ready) != (workload.desired, workload.ready):
-            lane.append(LaneSample(self.door.now(), workload.desired, workload.ready))
-        self._needs.put(key, needs_of(workload, self.door.now()))
+            lane.append(LaneSample(self.door.now(key.cluster), workload.desired, workload.ready))
+        self._needs.put(key, needs_of(workload, self.door.now(key.cluster)))
 
     def _take_sources(self) -> None:
         self._cut_off = frozenset(

@@ -39,7 +39,8 @@ def _lines(workload: Workload, found: dict[str, Any], now: float) -> Iterator[st
         minimum = f", gang minimum {spec.minimum}" if spec.minimum is not None else ""
         size = f"{_counted(spec.replicas, 'replica')} of {_counted(1 + spec.workers, 'pod')}"
         yield _pair(f"role {spec.name}", f"{size}{gpus}{minimum}")
-    yield _pair("order rule", workload.version or "unknown")
+    if not key.managed:
+        yield _pair("order rule", workload.version or "unknown")
     yield _pair("endpoint", workload.endpoint or "–")
     for name, fact in workload.about:
         yield _pair(name, fact)
@@ -52,13 +53,16 @@ def _lines(workload: Workload, found: dict[str, Any], now: float) -> Iterator[st
         )
     if not workload.drivers:
         yield _pair("driver", "none that is seen")
-    yield _pair("last writer", workload.replicas_manager or "unknown")
+    if not key.managed:
+        yield _pair("last writer", workload.replicas_manager or "unknown")
     for warning in workload.warnings:
         yield _pair("warning", warning)
     yield ""
     yield "groups"
     for group in workload.groups:
         yield from _group(group, now)
+    if key.managed:
+        return
     yield ""
     yield "what the controller writes (its conditions keep old texts when they turn False)"
     status = found.get("status")

@@ -28,6 +28,10 @@ class Host(Protocol):
         """The workload's grid."""
         ...
 
+    def make_in(self, zone: str) -> None:
+        """The form of a new deployment in a zone of Exoscale."""
+        ...
+
     def switch_to(self, context: str | None, namespaces: tuple[str, ...] | None) -> None:
         """Another context or other namespaces."""
         ...
@@ -47,9 +51,14 @@ def entries(host: Host, screen: ConsoleScreen) -> Iterator[Entry]:
         yield Entry(f"ns {plain(namespace)}", "only this namespace", run, at_once=False)
     for name in context.contexts:
         yield Entry(f"ctx {plain(name)}", "this context", _switch(host, name, None), at_once=False)
+    for cloud in context.clouds:
+        if cloud.name.startswith("exoscale/"):
+            run = _make(host, cloud.cluster)
+            yield Entry(f"new {plain(cloud.name)}", "a new deployment there", run, at_once=False)
     for workload in sorted(session.live.view.workloads):
-        where = f"{plain(workload.kind)} in {plain(workload.namespace or '')}"
-        yield Entry(plain(workload.name), where, _open(host, workload), at_once=False)
+        place = workload.cluster if workload.managed else workload.namespace or ""
+        where = f"{plain(workload.kind)} in {plain(place)}"
+        yield Entry(plain(workload.label), where, _open(host, workload), at_once=False)
 
 
 def free_entry(host: Host, text: str) -> Entry | None:
@@ -70,6 +79,10 @@ def _runner(screen: ConsoleScreen, action: str) -> Callable[[], Any]:
 
 def _open(host: Host, key: WorkloadKey) -> Callable[[], None]:
     return lambda: host.open_workload(key)
+
+
+def _make(host: Host, zone: str) -> Callable[[], None]:
+    return lambda: host.make_in(zone)
 
 
 def _switch(host: Host, context: str | None, namespaces: tuple[str, ...] | None) -> Callable[[], None]:

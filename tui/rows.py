@@ -47,7 +47,8 @@ def cells(workload: Workload) -> Mapping[str, str]:
     key = workload.key
     trouble = workload.trouble
     return {
-        "name": key.name,
+        "": f"{key.namespace}/{key.name}" if key.namespace else "",  # As a row is named.
+        "name": key.label,
         "ns": key.namespace or "",
         "kind": key.kind,
         "phase": " ".join(dict.fromkeys([workload.phase, *(group.phase for group in workload.groups)])),

@@ -12,16 +12,16 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from clients.kube.errors import KubeError
 from clients.serving.affected import count_of
-from clients.serving.backend import Backend, Result, Ticket
+from clients.serving.backend import Backend, BackendError, MakesWorkloads, Result, Ticket
 from clients.serving.changes import BoundsChange, Change, ObjectChange, Verb
-from clients.serving.confirm import ScaleInWord, accepts, confirmation
+from clients.serving.confirm import accepts, confirmation
+from clients.serving.events import Event, EventKind
 from clients.serving.follow import ActorHint
-from clients.serving.guards import CHANGED, Confirmation, Guard, Level
+from clients.serving.guards import CHANGED, Confirmation, Guard, Level, ScaleInWord
 from clients.serving.operation import Operation, Outcome
-from clients.serving.plans import ScalePlan
-from clients.serving.workload import Workload
+from clients.serving.plans import ScalePlan, uid_of_new
+from clients.serving.workload import Driver, Workload
 from tui.audit import AuditLog, AuditUnavailable, Author, Entry, Intent
 from tui.door import Asked
 from tui.moments import seconds
@@ -32,6 +32,9 @@ __all__ = ["NotSent", "Policy", "Scaling"]
 
 _LATE_HINT = 15.0
 """Cluster seconds after an operation was seen to begin in which its author may still become known."""
+
+_LATE_BOUNDS = 60.0
+"""Cluster seconds within which an owner has written bounds on to the autoscaler that it keeps."""
 
 _LONGEST_SEND = 120.0
 """Seconds after which an intent without an answer is not being sent by anybody any more."""
@@ -44,7 +47,8 @@ class Policy(Struct, frozen=True):
     """What the settings say about writes in the context."""
 
     mode: ContextMode = ContextMode.LIVE
-    confirm_scale_in: ScaleInWord = "yes"
+    confirm_scale_in: ScaleInWord | None = None
+    """``None``: what each system asks for by itself."""
 
 
 class NotSent(Exception):  # noqa: N818 (a decision, not a failure)
@@ -77,6 +81,12 @@ class Scaling:
         """The plan with every guard that can be known without sending it, and what must be typed for it."""
         return self._under_policy(await self._backend.plan(workload, change))
 
+    async def plan_new(self, change: ObjectChange) -> ScalePlan:
+        """The same for a workload that is not there yet. Raises NotSent where none can be made from here."""
+        if not isinstance(self._backend, MakesWorkloads):
+            raise NotSent("servegrid makes nothing there")
+        return self._under_policy(await self._backend.plan_new(change))
+
     async def dry_run(self, plan: ScalePlan) -> ScalePlan:
         """The same plan with the server's word on it. Nothing is sent for a plan that changes nothing."""
         if plan.write is None:
@@ -100,11 +110,11 @@ class Scaling:
                 plan.before,
                 plan.after,
                 plan.steps,
-                confirm_scale_in=self._policy.confirm_scale_in,
+                confirm_scale_in=self._policy.confirm_scale_in or plan.scale_in,
                 protected=self._policy.mode is ContextMode.PROTECTED,
                 guards=guards,
                 elsewhere=True,
-                deletes=isinstance(plan.change, ObjectChange) and plan.change.verb is Verb.DELETE,
+                deletes=_deletes(plan),
             )
         return msgspec.structs.replace(plan, guards=guards, confirmation=asked)
 
@@ -140,7 +150,7 @@ class Scaling:
             raise NotSent(f"{error}; without an audit log nothing is changed") from None
         ticket = await self._refusal(plan) or await self._apply(plan)
         await self._audit.answered(intent, ticket)
-        if ticket.result is Result.ACCEPTED and plan.before == plan.after:
+        if ticket.result is Result.ACCEPTED and (plan.before == plan.after or _deletes(plan)):
             # No count will show it, so that there is nothing to follow: taken is done.
             await self._audit.ended(intent.id, self._backend.clock.now(), Outcome.DONE)
         return self._remembered(plan, ticket)
@@ -169,7 +179,7 @@ class Scaling:
                 if guard.id == CHANGED:
                     return self._ticket(plan, Result.CONFLICT, f"{guard.reason}; nothing was applied")
             return self._ticket(plan, Result.REFUSED, _blocks(checked)) if checked.blocked else None
-        except KubeError as error:
+        except BackendError as error:
             return self._ticket(plan, Result.REFUSED, f"dry run: {error.message}; nothing was changed")
         except asyncio.CancelledError:
             return self._ticket(plan, Result.REFUSED, "the program ended before it was sent")
@@ -178,7 +188,7 @@ class Scaling:
         """Sends it, once. Where no answer comes, nobody knows, and that is what is written down."""
         try:
             return await self._backend.apply(plan)
-        except KubeError as error:
+        except BackendError as error:
             result = Result.UNKNOWN if error.sent else Result.REFUSED
             return self._ticket(plan, result, error.message)
         except asyncio.CancelledError:
@@ -187,10 +197,6 @@ class Scaling:
 
     def _ticket(self, plan: ScalePlan, result: Result, message: str) -> Ticket:
         return Ticket(plan.key, result, self._backend.clock.now(), message)
-
-    def look(self) -> None:
-        """Reads what has been written to the log since, by this program or by another one."""
-        self._audit.entries()
 
     def undo(self, workload: Workload) -> Change | None:
         """The inverse of my last change to this workload; ``None`` if there was none."""
@@ -220,6 +226,8 @@ class Scaling:
             if operation is None or operation.mine or now - operation.started_at > _LATE_HINT:
                 return None
         entry = self._audit.asked(after.uid, after.generation, now, count_of(after))
+        if entry is None and before is None:
+            entry = self._audit.asked(uid_of_new(after.key), None, now, count_of(after))
         if entry is None:
             return None
         intent = entry.intent
@@ -229,6 +237,17 @@ class Scaling:
             mine=intent.by.by == self._author.by,
             prediction=intent.prediction,
         )
+
+    def bounded(self, workload: Workload, driver: Driver) -> str | None:
+        """Who set the bounds that a driver has now, by the log; ``None`` where nobody did of late."""
+        now = self._backend.clock.now()
+        for entry in reversed(self._audit.known):
+            intent, change = entry.intent, entry.intent.change
+            if intent.uid == workload.uid and isinstance(change, BoundsChange):
+                late = now - entry.at > _LATE_BOUNDS
+                sent = entry.applied or entry.unfinished
+                return intent.by.by if sent and not late and _has(driver, change) else None
+        return None
 
     def unfinished(self) -> tuple[Operation, ...]:
         """Operations that an earlier run sent and did not see to their end; the fleet takes them up."""
@@ -266,25 +285,54 @@ class Scaling:
                 self._note_end(entry, operation.outcome, operation.happened, operation.detail or "")
 
     async def take_up(self, workloads: Iterable[Workload]) -> None:
-        """Settles, after the first look, what was sent without an answer: applied it shows, or it does not.
+        """Settles, after the first look, what an earlier run left: applied it shows, or it does not.
 
-        What was applied and still runs is followed by the fleet. What is old enough to be sent by nobody
-        any more and does not show is written down as not applied.
+        What was applied and still runs is followed by the fleet.
+        """
+        self._settle(self._audit.unfinished(self._backend.cluster), workloads)
+        await self.settle()
+
+    def reconsider(self, workloads: Iterable[Workload], seen_at: float) -> list[Event]:
+        """Settles what was sent without an answer, once it shows what came of it, and tells of it.
+
+        ``seen_at`` is this machine's time.
+        """
+        lost = [
+            entry
+            for entry in self._audit.unfinished(self._backend.cluster)
+            if entry.sent is not None and entry.sent.result is Result.UNKNOWN
+        ]
+        now = self._backend.clock.now()
+        return [
+            Event(
+                at=now,
+                seen_at=seen_at,
+                cluster=entry.intent.key.cluster,
+                kind=EventKind.ACTION,
+                key=entry.intent.key,
+                before="a change without an answer",
+                after=detail,
+                actor=entry.intent.by.by,
+            )
+            for entry, detail in self._settle(lost, workloads)
+        ]
+
+    def _settle(self, entries: Iterable[Entry], workloads: Iterable[Workload]) -> list[tuple[Entry, str]]:
+        """Writes down the end of each whose end can be told, and says how it was found.
+
+        What is old enough to be sent by nobody any more and does not show, was not applied.
         """
         now = self._backend.clock.now()
         present = {workload.key: workload for workload in workloads}
-        for entry in self._audit.unfinished(self._backend.cluster):
+        found: list[tuple[Entry, str]] = []
+        for entry in entries:
             workload = present.get(entry.intent.key)
-            if workload is None:
-                continue
-            if workload.uid != entry.intent.uid:
-                self._note_end(entry, Outcome.GONE, (), "another object has its name now")
-            elif count_of(workload) == entry.intent.after:
-                if workload.operation is None:
-                    self._note_end(entry, Outcome.DONE, (), "found done at a later start")
-            elif now - entry.at > _LONGEST_SEND and workload.operation is None:
-                self._note_end(entry, Outcome.REVERTED, (), "not applied, or changed since")
-        await self.settle()
+            ended = None if workload is None else _ended(entry, workload, now)
+            if ended is not None:
+                outcome, detail = ended
+                self._note_end(entry, outcome, (), detail)
+                found.append((entry, detail))
+        return found
 
     def _note_end(self, entry: Entry, outcome: Outcome, happened: tuple[str, ...], detail: str) -> None:
         ended = self._audit.ended(entry.intent.id, self._backend.clock.now(), outcome, happened, detail)
@@ -308,5 +356,44 @@ class Scaling:
         await self.settle()
 
 
+def _deletes(plan: ScalePlan) -> bool:
+    return isinstance(plan.change, ObjectChange) and plan.change.verb is Verb.DELETE
+
+
 def _blocks(plan: ScalePlan) -> str:
     return "; ".join(guard.reason for guard in plan.guards if guard.level is Level.BLOCK)
+
+
+def _ended(entry: Entry, workload: Workload, now: float) -> tuple[Outcome, str] | None:
+    """How a change ended whose end nobody wrote down, and how that is known; ``None``: not to be told yet."""
+    if workload.uid != entry.intent.uid:
+        return Outcome.GONE, "another object has its name now"
+    if workload.operation is not None:
+        return None
+    shows = _shows(entry.intent, workload)
+    if shows:
+        return Outcome.DONE, "found done"
+    if now - entry.at <= _LONGEST_SEND:
+        return None
+    if shows is None:
+        return Outcome.TIMED_OUT, "no answer came, and nothing that is watched tells whether it was applied"
+    return Outcome.REVERTED, "not applied, or changed since"
+
+
+def _shows(intent: Intent, workload: Workload) -> bool | None:
+    """Whether what is there is what the change asked for; ``None`` for what no workload shows."""
+    change = intent.change
+    if isinstance(change, BoundsChange):
+        return any(_has(driver, change) for driver in workload.drivers)
+    if intent.before == intent.after:
+        return None
+    return count_of(workload) == intent.after
+
+
+def _has(driver: Driver, change: BoundsChange) -> bool:
+    """Whether the bounds are those that were asked for."""
+    return (
+        driver.role == change.role
+        and change.minimum in (None, driver.minimum)
+        and change.maximum in (None, driver.maximum)
+    )

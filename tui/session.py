@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -13,6 +14,10 @@ from tui.live import Live
 from tui.needs import Need
 from widgets.glyphs import GlyphSet
 from widgets.theme import Depth, Look, look
+
+if TYPE_CHECKING:
+    from tui.loads.running import Loads
+    from tui.loads.test import LoadTest
 
 __all__ = ["ConsoleOptions", "Session"]
 
@@ -50,11 +55,22 @@ class Session:
         """Says a sentence on whatever screen is on top; the application puts it in."""
         self.visit: Callable[[Need], None] = lambda need: None
         """Goes to what needs a person, from any screen; the application puts it in."""
+        self.loads: Loads | None = None
+        """Load tests, once one was asked for."""
         self._rights: dict[tuple[str, WorkloadKey], Right] = {}
+
+    def read_only_at(self, key: WorkloadKey) -> str | None:
+        """Why a workload may not be changed, or ``None``."""
+        cloud = self.live.context.cloud(key.cluster)
+        if cloud is None or self.options.read_only:
+            return self.read_only
+        if cloud.mode == Mode.READ_ONLY:
+            return f"read-only: the settings say so for {cloud.name}"
+        return None
 
     @property
     def read_only(self) -> str | None:
-        """Why nothing may be written here, or ``None``."""
+        """Why nothing may be written in the context, or ``None``."""
         if self.options.read_only:
             return "read-only: the console was started with --read-only"
         context = self.live.context
@@ -71,9 +87,16 @@ class Session:
             if workload.operation and workload.operation.mine and workload.operation.ended_at is None
         )
 
+    @property
+    def load_running(self) -> LoadTest | None:
+        """The load test that sends requests now."""
+        return self.loads.running if self.loads is not None else None
+
     def title(self, key: WorkloadKey) -> str:
-        """Context, namespace and name: the head of every dialog that changes something."""
-        return " / ".join(part for part in (self.live.context.name, key.namespace, key.name) if part)
+        """Context or zone, namespace and name: the head of every dialog that changes something."""
+        cloud = self.live.context.cloud(key.cluster)
+        where = self.live.context.name if cloud is None else cloud.name
+        return " / ".join(part for part in (where, key.namespace, key.name) if part)
 
     def known_right(self, verb: str, key: WorkloadKey) -> Right | None:
         """What the last review said, ``None`` before there was one."""

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from clients.gpu.prometheus import PrometheusPlace, read_place
-from clients.kube.kthena_order import RULES
 from clients.serving.plain import plain
 from clients.serving.plans import Money
+from tui.cloud_settings import (
+    ExoscaleSettings,
+    ExoscaleTable,
+    ModelArtsSettings,
+    ModelArtsTable,
+    exoscale_of,
+    modelarts_of,
+)
+from tui.load_settings import LoadSettings, LoadTable, load_settings_of
 from tui.toml_check import Problem, check, lines_of_keys, nearest_line
+
+if TYPE_CHECKING:
+    from clients.gpu.prometheus import PrometheusPlace
 
 __all__ = [
     "SETTINGS_VERSION",
@@ -105,7 +114,8 @@ class Settings(Struct, frozen=True):
     fps: int | None = None
     """Data ticks a second; ``None``: 20 on a local terminal, 10 over SSH."""
     glyphs: Glyphs = "narrow"
-    confirm_scale_in: ConfirmScaleIn = "yes"
+    confirm_scale_in: ConfirmScaleIn | None = None
+    """``None``: what each system asks for by itself, which is YES but for Exoscale."""
     operation_timeout: float = 1800.0
     """Seconds after which a scale operation that is not done is called timed out."""
     contexts: tuple[ContextRule, ...] = ()
@@ -113,8 +123,16 @@ class Settings(Struct, frozen=True):
     show: Shown = "serving"
     """Which Deployments and StatefulSets are workloads: those that serve, as far as can be told, or all."""
     prices: tuple[tuple[str, Money], ...] = ()
-    """(GPU model as the nodes' label names it, price per GPU and hour)."""
+    """(GPU model or type: price per GPU and hour; flavor: price per instance and hour)."""
     gpu: GpuSettings = GpuSettings()
+    exoscale: ExoscaleSettings = ExoscaleSettings()
+    modelarts: ModelArtsSettings = ModelArtsSettings()
+    load: LoadSettings = LoadSettings()
+
+    @property
+    def clouds(self) -> bool:
+        """Whether there is anything to see but a cluster."""
+        return bool(self.exoscale.zones or self.modelarts.regions)
 
     def mode(self, context: str | None) -> ContextMode:
         """What may be done in the context: the strictest of all rules that match its name."""
@@ -157,13 +175,16 @@ class _File(Struct, forbid_unknown_fields=True):
     version: Annotated[int, Meta(ge=1)] = SETTINGS_VERSION
     fps: Annotated[int, Meta(ge=1, le=60)] | None = None
     glyphs: Glyphs = "narrow"
-    confirm_scale_in: ConfirmScaleIn = "yes"
+    confirm_scale_in: ConfirmScaleIn | None = None
     operation_timeout: int | float | str = 1800.0
     contexts: dict[str, _ContextTable] = {}
     kthena: _KthenaTable = msgspec.field(default_factory=_KthenaTable)
     workloads: _WorkloadsTable = msgspec.field(default_factory=_WorkloadsTable)
     prices: dict[str, str] = {}
     gpu: _GpuTable = msgspec.field(default_factory=_GpuTable)
+    exoscale: ExoscaleTable | None = None
+    modelarts: ModelArtsTable | None = None
+    load: LoadTable = msgspec.field(default_factory=LoadTable)
 
 
 def default_path(environ: Mapping[str, str], *, demo: bool = False) -> Path:
@@ -198,6 +219,8 @@ def parse(text: str, path: Path) -> Settings:
     Raises:
         SettingsError: with every problem found, each with its line.
     """
+    import tomllib  # Not needed for the first frame where there is no file.
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -216,6 +239,9 @@ def parse(text: str, path: Path) -> Settings:
 
 
 def _settings(file: _File, path: Path, lines: dict[tuple[str, ...], int]) -> Settings:
+    from clients.gpu.prometheus import read_place  # Not needed for the first frame where there is no file.
+    from clients.kube.kthena_order import RULES
+
     problems: list[Problem] = []
 
     def wrong(where: tuple[str, ...], message: str) -> None:
@@ -250,6 +276,9 @@ def _settings(file: _File, path: Path, lines: dict[tuple[str, ...], int]) -> Set
     gpu = GpuSettings(place, token_file, file.gpu.always)
     if token_file is not None and gpu.token() is None:
         wrong(("gpu", "token_file"), "cannot be read, or is empty")
+    exoscale = exoscale_of(file.exoscale, wrong)
+    modelarts = modelarts_of(file.modelarts, wrong)
+    load_tests = load_settings_of(file.load, _seconds, wrong)
     if problems:
         raise SettingsError(path, tuple(problems))
     assert timeout is not None
@@ -263,6 +292,9 @@ def _settings(file: _File, path: Path, lines: dict[tuple[str, ...], int]) -> Set
         show=file.workloads.show,
         prices=tuple(prices),
         gpu=gpu,
+        exoscale=exoscale,
+        modelarts=modelarts,
+        load=load_tests,
     )
 
 

@@ -7,11 +7,12 @@ import pwd
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from clients.kube.config import ClusterConfig, ConnectOptions
+from clients.kube.config import ClusterConfig, ConnectOptions, NoClusterError, load
 from tui import settings as settings_file
 from tui.exits import Exit, Stop
 from tui.settings import ContextMode, Settings, SettingsError
@@ -27,6 +28,13 @@ version = 1
 
 [prices]
 "H100" = "3.00 EUR"
+"gpua5000" = "1.10 EUR"
+"gpurtx6000pro" = "2.20 EUR"
+"modelarts.demo.gpu.1" = "21.50 CNY"
+
+[load]
+users = 20
+duration = "3m"
 """
 """What its user would have written: one ModelServing follows the guide's order, which no schema tells."""
 
@@ -48,6 +56,20 @@ class Start(Struct, frozen=True):
     all_namespaces: bool = False
     read_only: bool = False
     demo: bool = False
+    clock_rate: float = 1.0
+    """Seconds of the demo's clouds in a second here."""
+
+    def cluster(self, *, interactive: bool) -> ClusterConfig | None:
+        """The cluster of the context; ``None`` where there is none, but clouds that the settings name.
+
+        Raises KubeError: the kubeconfig cannot be used, or the login that ``interactive`` allows failed.
+        """
+        try:
+            return load(self.connect, environ=self.environ, interactive=interactive)
+        except NoClusterError:
+            if not self.settings.clouds:
+                raise
+            return None
 
     def scope(self, config: ClusterConfig) -> tuple[str, ...] | None:
         """The namespaces to read; ``None`` for all."""
@@ -61,9 +83,15 @@ class Start(Struct, frozen=True):
 
 
 def start_from(
-    arguments: Namespace, environ: Mapping[str, str], *, demo_kubeconfig: Path | None = None
+    arguments: Namespace,
+    environ: Mapping[str, str],
+    *,
+    demo_kubeconfig: Path | None = None,
+    demo_clouds: Path | None = None,
 ) -> Start:
     """Reads the settings and puts the command line over them.
+
+    The demo knows no clouds but its own: ``demo_clouds`` is the settings file that names them.
 
     Raises:
         Stop: the settings cannot be used.
@@ -79,7 +107,10 @@ def start_from(
             settings = settings_file.load(path, must_exist=named is not None)
     except SettingsError as error:
         raise Stop(Exit.USAGE, str(error)) from None
-    over = {name: given[name] for name in ("fps", "glyphs") if name in given}
+    over: dict[str, Any] = {name: given[name] for name in ("fps", "glyphs") if name in given}
+    if demo:
+        clouds = Settings() if demo_clouds is None else settings_file.load(demo_clouds, must_exist=True)
+        over |= {"exoscale": clouds.exoscale, "modelarts": clouds.modelarts}
     return Start(
         settings=msgspec.structs.replace(settings, **over),
         connect=ConnectOptions(
@@ -96,6 +127,7 @@ def start_from(
         all_namespaces=given.get("all_namespaces", False),
         read_only=given.get("read_only", False),
         demo=demo,
+        clock_rate=given.get("speed", 1.0),
     )
 
 

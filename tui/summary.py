@@ -42,7 +42,8 @@ def _predicted(operation: Operation) -> str:
     order = "order unknown" if prediction.order is None else _items(prediction.order, operation.key.name)
     if prediction.eta_low is None or prediction.eta_high is None:
         return f"{order}, no history"
-    return f"{order}, {span(prediction.eta_low, prediction.eta_high)} from {prediction.samples} earlier"
+    source = f"from {prediction.samples} earlier" if prediction.samples else "as its vendor says"
+    return f"{order}, {span(prediction.eta_low, prediction.eta_high)} {source}"
 
 
 def _items(names: Iterable[str], workload: str) -> str:

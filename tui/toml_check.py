@@ -6,9 +6,7 @@ msgspec alone stops at the first problem and names neither the line nor the key 
 from __future__ import annotations
 
 import re
-import tomllib
 import types
-from difflib import get_close_matches
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
@@ -47,6 +45,8 @@ def lines_of_keys(text: str) -> dict[Path, int]:
 
 def _path(dotted: str) -> Path:
     """``contexts."prod-*"`` as ``("contexts", "prod-*")``, read by TOML's own rules."""
+    import tomllib  # Here and below: not needed for the first frame where there is no file.
+
     try:
         value: Any = tomllib.loads(f"{dotted} = 0")
     except tomllib.TOMLDecodeError:
@@ -124,6 +124,8 @@ def _readable(message: str, kind: Any) -> str:
 
 
 def _suggestion(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(name, known, n=1)
     return f"; did you mean `{close[0]}`?" if close else f"; known here: {', '.join(known)}"
 

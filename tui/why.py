@@ -27,11 +27,12 @@ def why(
     last: Operation | None = None,
     wrote: Asked | None = None,
     decided: Sequence[str] = (),
+    figures: Sequence[str] = (),
 ) -> str:
     """The page that ``w`` shows; about one group or role replica if they are named.
 
     ``last`` is the operation that ended last, ``wrote`` who asked for the present counts, by the audit log,
-    ``decided`` what the drivers decide now, a sentence each.
+    ``decided`` what the drivers decide now, a sentence each, ``figures`` what its engines tell, a line each.
     """
     name = plain(workload.key.name)
     ready = "–" if workload.ready is None else workload.ready
@@ -56,6 +57,12 @@ def why(
         lines += _ended(last, last.ended_at, now)
     moving = any(found.phase is not Phase.RUNNING for found in groups)
     lines += _doing(groups if moving or replica else list(workload.groups), replica, now)
+    if figures:
+        lines += [
+            "What its engines tell, and the metrics it is read from",
+            *(f"  {line}" for line in figures),
+            "",
+        ]
     for warning in workload.warnings:
         lines.append(f"note: {plain(warning)}")
     return "\n".join(lines).rstrip()

@@ -23,8 +23,8 @@ from tui.keys import CHANGE, KEYS, LOOK
 
 _WORKLOADS = 10
 """In the cluster in trouble, and some more."""
-_LEADS_NOWHERE = {"S", "c", "u", "-"}
-"""Keys that open nothing here: they sort, copy, undo nothing yet, or open what another key opens too."""
+_LEADS_NOWHERE = {"S", "c", "u", "-", "X"}
+"""Keys that open nothing here: they sort, copy, undo and end nothing, or open what another key opens too."""
 _SEQUENCE = re.compile(
     r"\x1b(?:\[(?P<private>[<=>?]?)(?P<args>[0-9;:]*)(?P<middle>[ -/]*)(?P<final>[@-~])"
     r"|\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|.)",
@@ -81,11 +81,12 @@ def cells(terminal: Terminal, row: int) -> list[str]:
 def framed(terminal: Terminal) -> bool:
     """Whether a dialog is there, and every row of it has its frame where the first row has it."""
     rows = [cells(terminal, y) for y in range(terminal.screen.lines)]
-    edges = [
-        (y, row.index("+"), len(row) - 1 - row[::-1].index("+"))
-        for y, row in enumerate(rows)
-        if row.count("+") >= 2 and row[row.index("+") + 1] == "-"
-    ]
+    edges = []
+    for y, row in enumerate(rows):
+        lefts = [x for x in range(len(row) - 1) if row[x : x + 2] == ["+", "-"]]
+        rights = [x for x in range(1, len(row)) if row[x - 1 : x + 1] == ["-", "+"]]
+        if lefts and rights:
+            edges.append((y, lefts[0], rights[-1]))
     if len(edges) < 2:
         return False
     (top, left, right), (bottom, *below) = edges[0], edges[-1]
@@ -163,6 +164,8 @@ _THERE: dict[str, tuple[tuple[str, Callable[[Terminal], bool]], ...]] = {
     "choice of a pod": (("L", framed),),
     "logs": (("L", framed), ("", choosing_a_pod)),
     "scale": (("s", framed),),
+    "load test": (("t", framed),),
+    "kept load tests": ((":runs\r", titled("load tests kept")),),
     "plan": (("+", framed), ("", said("same as"))),
 } | {
     f"{name} of row {row}": (("j" * row + "\r", opened), *more)
@@ -176,6 +179,7 @@ _THERE: dict[str, tuple[tuple[str, Callable[[Terminal], bool]], ...]] = {
         ("autoscaling", (("a", titled("autoscaling")),)),
         ("what lasts", (("p", framed),)),
         ("forms", (("E", framed),)),
+        ("load test", (("t", framed),)),
         ("menu", (("m", framed),)),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,8 @@ from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import GpuTotals, Result, Ticket
 from clients.serving.changes import Bounds, BoundsChange, Change, ReplicasChange
 from clients.serving.confirm import confirmation
+from clients.serving.engine_figures import EngineReading
+from clients.serving.engine_use import Pod
 from clients.serving.events import Event
 from clients.serving.gpu_view import GpuView
 from clients.serving.gpus import DeviceKey
@@ -22,9 +25,12 @@ from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import Capacity, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceState, SourceStatus
+from clients.serving.spending import Spent
+from clients.serving.target import LoadTarget, of_endpoint
 from clients.serving.workload import Workload
 from tui.door import Asked, ContainerView, ContextView, DataError, EtaView, Right
 from tui.fleet import FleetDelta, FleetView
+from tui.load_settings import LoadSettings
 from tui.pins import Pin
 
 __all__ = ["ScriptedDoor", "ScriptedFleet", "live_source"]
@@ -104,9 +110,15 @@ class ScriptedDoor:
         self.guards: tuple[Guard, ...] = ()
         self.ticket: Result = Result.ACCEPTED
         self.ticket_message = ""
+        self.costs: dict[WorkloadKey, Spent] = {}
         self.undoable: dict[WorkloadKey, Change] = {}
         self.pins: dict[WorkloadKey, Pin] = {}
         self.devices = GpuView()
+        self.target = of_endpoint(None)
+        self.load_rules = LoadSettings()
+        self.runs = Path("/nowhere")
+        self.engine_readings: Mapping[Pod, EngineReading] = {}
+        self.engines_asked: tuple[Pod, ...] = ()
         self.looked_at: list[tuple[str, ...]] = []
         self.histories: dict[DeviceKey, Sequence[Point]] = {}
         self.objects: dict[ObjectRef, Mapping[str, Any]] = {}
@@ -125,7 +137,7 @@ class ScriptedDoor:
 
     # The clock
 
-    def now(self) -> float:
+    def now(self, cluster: str | None = None) -> float:
         return self.time
 
     def monotonic(self) -> float:
@@ -170,6 +182,9 @@ class ScriptedDoor:
     def eta(self, key: WorkloadKey) -> EtaView | None:
         return self.etas.get(key)
 
+    def spent(self, key: WorkloadKey) -> Spent | None:
+        return self.costs.get(key)
+
     def undo(self, key: WorkloadKey) -> Change | None:
         return self.undoable.get(key)
 
@@ -197,7 +212,7 @@ class ScriptedDoor:
         for line in self.lines:
             yield line
 
-    async def object_yaml(self, key: WorkloadKey) -> str:
+    async def object_text(self, key: WorkloadKey) -> str:
         if self.error:
             raise DataError(self.error)
         return f"kind: {key.kind}\nmetadata:\n  name: {key.name}\n"
@@ -211,6 +226,19 @@ class ScriptedDoor:
     def gpus(self, nodes: tuple[str, ...]) -> GpuView:
         self.looked_at.append(nodes)
         return self.devices
+
+    def engines(self, pods: tuple[Pod, ...]) -> Mapping[Pod, EngineReading]:
+        self.engines_asked = pods
+        return self.engine_readings
+
+    async def load_target(self, key: WorkloadKey) -> LoadTarget:
+        self.asked.append(f"load target {key.name}")
+        if self.error:
+            raise DataError(self.error)
+        return self.target
+
+    def note_load(self, key: WorkloadKey, moment: str, why: str | None) -> None:
+        self.asked.append(f"load {moment}")
 
     async def gpu_history(self, keys: Sequence[DeviceKey]) -> Mapping[DeviceKey, Sequence[Point]]:
         return {key: self.histories.get(key, ()) for key in keys}

@@ -102,11 +102,19 @@ class Seat:
 
 @asynccontextmanager
 async def seat(
-    kubeconfig: Path, state: Path, *words: str, size: tuple[int, int] = (120, 36)
+    kubeconfig: Path,
+    state: Path,
+    *words: str,
+    size: tuple[int, int] = (120, 36),
+    clouds: Path | None = None,
 ) -> AsyncIterator[Seat]:
-    """The console as ``servegrid WORDS`` opens it, its state kept under ``state``."""
+    """The console as ``servegrid WORDS`` opens it, its state kept under ``state``.
+
+    ``clouds``: a settings file that names some.
+    """
     environ = demo.demo_environment(os.environ) | {"XDG_STATE_HOME": str(state), "HOME": str(state)}
-    start = start_from(parser().parse_args(list(words)), environ, demo_kubeconfig=kubeconfig)
+    arguments = parser().parse_args(list(words))
+    start = start_from(arguments, environ, demo_kubeconfig=kubeconfig, demo_clouds=clouds)
     config = load(start.connect, environ=environ, interactive=False)
     app = Console(Data(start, config, SystemClock()), ConsoleOptions(read_only=start.read_only))
     async with app.run_test(size=size) as pilot:

@@ -13,14 +13,14 @@ from clients.clock import SystemClock
 from clients.kube.errors import ErrorKind, KubeError
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Result, Sink, Ticket
-from clients.serving.changes import Change, ReplicasChange, inverse
+from clients.serving.changes import BoundsChange, Change, ReplicasChange, SuspendChange, inverse
 from clients.serving.guards import CHANGED, Confirmation, Guard, Level
-from clients.serving.keys import WorkloadKey
+from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Count, Operation, Outcome
 from clients.serving.phase import Phase
-from clients.serving.plans import ScalePlan, Step, StepKind, Write
+from clients.serving.plans import Money, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceStatus
-from clients.serving.workload import RoleSpec, Workload
+from clients.serving.workload import Driver, RoleSpec, Workload
 from tui import scaling
 from tui.audit import AuditLog, Author, unfinished_lines
 from tui.audit_places import FilePlace
@@ -87,6 +87,9 @@ class ScriptedBackend:
         self.asked.append((what, [json.loads(line)["type"] for line in lines]))
 
     async def run(self, sink: Sink) -> None:
+        raise NotImplementedError
+
+    def hourly(self, workload: Workload) -> Money | None:
         raise NotImplementedError
 
     async def plan(self, workload: Workload, change: Change) -> ScalePlan:
@@ -336,7 +339,7 @@ async def test_who_wrote_the_present_counts_is_told_by_the_log_whoever_it_was(tm
     other = Desk(tmp_path, Author("night-shift"))
     other.backend.clock.at += 10
     await other.send(4, 9)
-    desk.scaling.look()
+    desk.audit.entries()
     wrote = desk.scaling.wrote(workload(9, generation=7))
     assert wrote is not None
     assert (wrote.by, wrote.before, wrote.after, wrote.last) == ("night-shift", count(4), count(9), True)
@@ -424,6 +427,93 @@ async def test_a_change_without_an_answer_is_settled_by_what_shows(
     await later.scaling.take_up([workload(groups)])
     last = later.records()[-1]
     assert (last["outcome"] if last["type"] == "ended" else None) == outcome
+
+
+def _lost(plan: ScalePlan) -> Ticket:
+    raise KubeError("connection lost", kind=ErrorKind.UNREACHABLE, sent=True)
+
+
+@pytest.mark.parametrize(
+    ("groups", "age", "said"),
+    [(4, 1.0, "found done"), (2, 1.0, None), (2, 1000.0, "not applied, or changed since")],
+)
+async def test_a_change_without_an_answer_is_settled_while_the_console_runs(
+    tmp_path: Path, groups: int, age: float, said: str | None
+) -> None:
+    desk = Desk(tmp_path)
+    desk.backend.answer = _lost
+    await desk.send(2, 4)
+    desk.backend.clock.at += age
+    told = [(one.before, one.after) for one in desk.scaling.reconsider([workload(groups)], 5.0)]
+    await desk.scaling.settle()
+    assert told == ([("a change without an answer", said)] if said is not None else [])
+    assert desk.scaling.reconsider([workload(groups)], 6.0) == [], "it is told once"
+    assert (desk.records()[-1]["type"] == "ended") is (said is not None)
+
+
+async def test_what_is_answered_or_still_being_sent_is_left_alone(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.backend.release.clear()
+    sending = asyncio.ensure_future(desk.send(2, 4))
+    await asyncio.wait_for(desk.backend.entered.wait(), 5)
+    assert desk.scaling.reconsider([workload(4)], 5.0) == []
+    desk.backend.release.set()
+    await sending
+    assert desk.scaling.reconsider([workload(4)], 5.0) == []
+    assert [record["type"] for record in desk.records()] == ["intent", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "age", "outcome"),
+    [((2, 8), 1.0, "done"), ((2, 5), 1.0, None), ((2, 5), 1000.0, "reverted")],
+)
+async def test_bounds_without_an_answer_are_settled_by_the_bounds_that_show(
+    tmp_path: Path, bounds: tuple[int, int], age: float, outcome: str | None
+) -> None:
+    desk = Desk(tmp_path)
+    desk.backend.answer = _lost
+    plan = await desk.plan(2, 4)
+    change = BoundsChange(minimum=2, maximum=8)
+    plan = msgspec.structs.replace(plan, change=change, after=plan.before, steps=())
+    await desk.scaling.send(plan, typed="")
+    later = Desk(tmp_path)
+    later.backend.clock.at += age
+    ref = ObjectRef("autoscaling", "HorizontalPodAutoscaler", "llm", "qwen")
+    driver = Driver(kind="HPA", ref=ref, minimum=bounds[0], maximum=bounds[1])
+    await later.scaling.take_up([msgspec.structs.replace(workload(2), drivers=(driver,))])
+    last = later.records()[-1]
+    assert (last["outcome"] if last["type"] == "ended" else None) == outcome
+
+
+async def test_who_set_bounds_is_known_while_they_are_those_and_new(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    plan = await desk.plan(2, 4)
+    change = BoundsChange(minimum=2, maximum=8)
+    await desk.scaling.send(
+        msgspec.structs.replace(plan, change=change, after=plan.before, steps=()), typed=""
+    )
+    ref = ObjectRef("autoscaling", "HorizontalPodAutoscaler", "llm", "qwen")
+    asked = Driver(kind="HPA", ref=ref, minimum=2, maximum=8)
+    theirs = msgspec.structs.replace(asked, maximum=9)
+    assert desk.scaling.bounded(workload(2), asked) == OPS.by
+    assert desk.scaling.bounded(workload(2), theirs) is None
+    desk.backend.clock.at += 61
+    assert desk.scaling.bounded(workload(2), asked) is None
+
+
+async def test_what_no_workload_shows_is_not_said_to_be_done(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.backend.answer = _lost
+    ref = ObjectRef("keda.sh", "ScaledObject", "llm", "qwen")
+    plan = await desk.plan(2, 4)
+    plan = msgspec.structs.replace(plan, change=SuspendChange(ref, True), after=plan.before, steps=())
+    await desk.scaling.send(plan, typed="")
+    assert desk.scaling.reconsider([workload(2)], 5.0) == []
+    desk.backend.clock.at += 1000
+    (told,) = desk.scaling.reconsider([workload(2)], 5.0)
+    await desk.scaling.settle()
+    assert told.after == "no answer came, and nothing that is watched tells whether it was applied"
+    assert desk.records()[-1]["outcome"] == "timed out"
 
 
 async def test_what_is_gone_or_replaced_is_settled(tmp_path: Path) -> None:

@@ -36,16 +36,23 @@ def namespace_dialog(session: Session, context: ContextView) -> ChoiceDialog:
 
 
 def quit_dialog(session: Session) -> ChoiceDialog:
-    """Asked while an operation of mine runs; the answer is ``quit``, ``stay``, or nothing."""
+    """Asked while something of mine runs; the answer is ``quit``, ``stay``, or nothing."""
     running = session.mine_running
     lines = [
         f"{plain(workload.key.name)} {counts(workload.operation.before, workload.operation.after)}"
         for workload in running
         if workload.operation
     ]
-    title = f"an operation of yours still runs: {', '.join(lines[:4])}{' …' if len(lines) > 4 else ''}"
-    choices = [
-        Choice(STAY, "stay, and see it through"),
-        Choice("quit", "quit", "the cluster finishes it; the next start takes it up again"),
-    ]
+    said: list[str] = []
+    notes: list[str] = []
+    if (load := session.load_running) is not None:
+        said.append(f"a load test of yours runs: {plain(load.key.name)}")
+        notes.append("the load ends with the console")
+    if lines:
+        said.append(
+            f"an operation of yours still runs: {', '.join(lines[:4])}{' …' if len(lines) > 4 else ''}"
+        )
+        notes.append("the cluster finishes it; the next start takes it up again")
+    choices = [Choice(STAY, "stay, and see it through"), Choice("quit", "quit", "; ".join(notes))]
+    title = "; ".join(said)
     return ChoiceDialog(session, title, choices)

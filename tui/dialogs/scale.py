@@ -293,7 +293,7 @@ class ScaleDialog(Dialog[Ticket]):
             self._confirming = False
             self.draft.digit(char)
             self._change_plan()
-        elif asks is Confirmation.YES and char.isalpha() and (self._confirming or char in "YES"):
+        elif asks is Confirmation.YES and _in_a_word(char) and (self._confirming or char in "YES "):
             self._confirming = True
             self._type(char)
         else:
@@ -462,3 +462,8 @@ class ScaleDialog(Dialog[Ticket]):
 def _outcome(plan: ScalePlan) -> tuple[object, ...]:
     """What a plan comes to: while it stays the same, so does what Enter does."""
     return (plan.after, plan.bounds_before, plan.bounds_after, plan.write and plan.write.body)
+
+
+def _in_a_word(char: str) -> bool:
+    """Blanks count: `` YES `` is not what was asked for."""
+    return char.isalpha() or char == " "

@@ -12,7 +12,8 @@ from clients.kube.cronhpa_edit import JobWish, created, jobs_of, problems, with_
 from clients.serving.changes import ObjectChange
 from clients.serving.keys import ObjectRef, ScaleTarget
 from clients.serving.schedule import clock_times, zone_named
-from tui.forms.form import Form, FormRow, Values
+from tui.forms.form import Form
+from tui.forms.rows import FormRow, Values
 
 __all__ = ["Zone", "job_form"]
 

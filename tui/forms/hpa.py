@@ -5,23 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from clients.kube.hpa_edit import HpaWish, Pace, created, edited, problems, wish_of
+from clients.kube.quantity import parse
 from clients.serving.changes import ObjectChange
 from clients.serving.keys import ObjectRef, ScaleTarget
 from clients.serving.workload import Workload
-from tui.forms.form import Form, FormRow, Values
+from tui.forms.form import Form
+from tui.forms.rows import FormRow, Values
 
 __all__ = ["hpa_form"]
 
 _OTHER = "another metric"
-_METRICS: Mapping[str, tuple[str, str]] = {
-    "waiting requests": ("Pods", "vllm:num_requests_waiting"),
-    "KV cache use": ("Pods", "vllm:kv_cache_usage_perc"),
-    "GPU load of its processes": ("Pods", "DCGM_CUSTOM_PROCESS_SM_UTIL"),
-    "GPU memory of its processes": ("Pods", "DCGM_CUSTOM_PROCESS_MEM_USED"),
-    "latency to the first token": ("Pods", "vllm:time_to_first_token_seconds"),
-    "cpu": ("Resource", "cpu"),
-    "memory": ("Resource", "memory"),
+
+
+class _Known(Struct, frozen=True):
+    """A metric that engines are scaled on."""
+
+    source: str
+    metric: str
+    unit: str
+    """Of its target, beside the number."""
+    most: int | None = None
+    """Its values never go above."""
+
+
+_METRICS: Mapping[str, _Known] = {
+    "waiting requests": _Known("Pods", "vllm:num_requests_waiting", " a pod"),
+    "KV cache use": _Known("Pods", "vllm:kv_cache_usage_perc", " a pod, of 1", 1),
+    "GPU load of its processes": _Known("Pods", "DCGM_CUSTOM_PROCESS_SM_UTIL", " % a pod"),
+    "GPU memory of its processes": _Known("Pods", "DCGM_CUSTOM_PROCESS_MEM_USED", " MiB a pod"),
+    "latency to the first token": _Known("Pods", "vllm:time_to_first_token_seconds", " s"),
+    "cpu": _Known("Resource", "cpu", " % of what is requested"),
+    "memory": _Known("Resource", "memory", " % of what is requested"),
 }
 """What engines and exporters call them; the adapter of a cluster may call them otherwise."""
 _SOURCES = {"each pod's (custom.metrics.k8s.io)": "Pods", "one for all (external.metrics.k8s.io)": "External"}
@@ -31,7 +48,7 @@ _KEPT = "as it is (edit its YAML)"
 def hpa_form(workload: Workload, ref: ObjectRef, scaled: ScaleTarget, raw: Mapping[str, Any] | None) -> Form:
     """``raw`` is the HPA as it is; ``None`` makes one on the target."""
     wish = wish_of(raw) if raw is not None else _first(workload)
-    known = next((name for name, one in _METRICS.items() if one[1] == wish.metric), _OTHER)
+    known = next((name for name, one in _METRICS.items() if one.metric == wish.metric), _OTHER)
     foreign = wish.source not in ("Resource", "Pods", "External")
     kept = (_KEPT,) if foreign else ()
     source = next((words for words, one in _SOURCES.items() if one == wish.source), next(iter(_SOURCES)))
@@ -83,7 +100,8 @@ def _wish(values: Values, was: HpaWish) -> HpaWish:
     if values["metric"] == _KEPT:
         source, metric, target = was.source, was.metric, was.target
     else:
-        source, metric = _METRICS.get(values["metric"], ("Pods", values["name"]))
+        known = _METRICS.get(values["metric"], _Known("Pods", values["name"], ""))
+        source, metric = known.source, known.metric
         if source != "Resource":
             source = _SOURCES[values["source"]]
         target = values["target"].removesuffix("%") if source == "Resource" else values["target"]
@@ -124,9 +142,13 @@ def _said(values: Values, was: HpaWish, workload: Workload, raw: Mapping[str, An
     except ValueError as error:
         yield str(error)
         return
-    unit = " % of what is requested" if asked.source == "Resource" else " a pod"
+    known = next((one for one in _METRICS.values() if one.metric == asked.metric), None)
+    unit = " a pod" if known is None else known.unit
     yield f"keeps {asked.metric or 'a metric'} at {asked.target or '?'}{unit}"
     yield from list(problems(asked))[:2]
+    target = parse(asked.target)
+    if known is not None and known.most is not None and target is not None and target >= known.most:
+        yield f"it goes from 0 to {known.most}: a target of {asked.target} never scales it out"
     on_gpus = workload.gpus or any(spec.gpus for spec in workload.role_specs)
     if asked.metric == "cpu" and on_gpus:
         yield "cpu says little of an engine that works on GPUs: waiting requests follow its load better"

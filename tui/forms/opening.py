@@ -52,6 +52,11 @@ class _Entry(Struct, frozen=True):
 
 async def open_forms(app: App[Any], session: Session, workload: Workload, done: _Done) -> None:
     """Offers every form of the workload, each with the reason why not."""
+    if workload.key.system == "exoscale":
+        from tui.forms.deployment import open_deployment_forms
+
+        open_deployment_forms(app, session, workload, done)
+        return
     try:
         entries = {entry.id: entry for entry in await _entries(session, workload)}
     except DataError as error:

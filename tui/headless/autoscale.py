@@ -30,7 +30,6 @@ from tui.headless.connect import connected
 from tui.headless.event_lines import event_json
 from tui.headless.naming import one_workload
 from tui.headless.output import Output, aligned, escaped_json
-from tui.headless.tables import source_lines
 from tui.moments import moment, rfc3339
 from tui.start import Start
 
@@ -44,21 +43,21 @@ _TIMES = frozenset({"at", "since", "until", "next_at", "last_at"})
 async def autoscale(arguments: Namespace, start: Start, output: Output) -> Exit:
     """Prints it once the required sources have answered, or time is up."""
     async with connected(start) as connection:
-        whole = await connection.first_sync(arguments.timeout)
-        workloads = list(connection.fleet.view().workloads.values())
-        found = one_workload(workloads, arguments.name, connection.backend.chains, whole=whole)
+        found = await one_workload(connection, arguments.name, arguments.timeout)
         if found is None:
-            for line in source_lines(connection.sources):
+            for line in connection.doubts():
                 output.note(line)
             raise Stop(Exit.UNREACHABLE, f"{plain(arguments.name)}: not among what could be read")
-        value = await connection.backend.autoscaling(found)
+        value = await connection.line(found.key).backend.autoscaling(found)
+        if value is None:
+            raise Stop(Exit.STOPPED, f"{plain(arguments.name)}: its system has nothing that drives it")
         if arguments.output == "json":
             output.lines([escaped_json(autoscaling_json(value))])
         else:
             output.lines(autoscaling_lines(value, output.width))
-        for line in source_lines(connection.sources):
+        for line in connection.doubts(found.key):
             output.note(line)
-        return Exit.DONE if whole else Exit.UNREACHABLE
+        return Exit.DONE if connection.whole(found.key) else Exit.UNREACHABLE
 
 
 def autoscaling_json(value: Autoscaling) -> dict[str, Any]:

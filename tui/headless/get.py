@@ -11,7 +11,7 @@ from tui.headless.connect import Connection, connected
 from tui.headless.naming import one_workload
 from tui.headless.output import Output, escaped_json
 from tui.headless.snapshot import snapshot
-from tui.headless.tables import fleet_table, group_table, source_lines, totals_line
+from tui.headless.tables import fleet_table, group_table, totals_line
 from tui.start import Start
 
 __all__ = ["get"]
@@ -20,32 +20,36 @@ __all__ = ["get"]
 async def get(arguments: Namespace, start: Start, output: Output) -> Exit:
     """Prints what there is once the required sources have answered, or time is up."""
     async with connected(start) as connection:
-        whole = await connection.first_sync(arguments.timeout)
         name = getattr(arguments, "name", None)
-        shown = _shown(connection, name, whole)
+        if name is None:
+            whole = await connection.first_sync(arguments.timeout)
+            workloads = connection.fleet.view().workloads
+            shown = sorted(workloads.values(), key=lambda workload: reading_order(workload.key))
+        else:
+            found = await one_workload(connection, name, arguments.timeout)
+            whole = connection.whole(None if found is None else found.key)
+            shown = [] if found is None else [found]
         if arguments.output == "json":
-            output.lines([_json(connection, shown)])
+            output.lines([_json(connection, shown, one=name is not None)])
         else:
             output.lines(_table(connection, shown, output.width, detailed=name is not None))
             if not shown:
                 output.note("no workloads" if whole else "no workloads read")
-        for line in source_lines(connection.sources):
+        for line in connection.doubts(shown[0].key if name is not None and shown else None):
             output.note(line)
         return Exit.DONE if whole else Exit.UNREACHABLE
 
 
-def _shown(connection: Connection, name: str | None, whole: bool) -> list[Workload]:
-    workloads = connection.fleet.view().workloads
-    if name is None:
-        return sorted(workloads.values(), key=lambda workload: reading_order(workload.key))
-    found = one_workload(list(workloads.values()), name, connection.backend.chains, whole=whole)
-    return [] if found is None else [found]
-
-
-def _json(connection: Connection, shown: list[Workload]) -> str:
+def _json(connection: Connection, shown: list[Workload], *, one: bool) -> str:
     view = connection.fleet.view()
     return escaped_json(
-        snapshot(shown, connection.sources, connection.backend.clock, connection.remaining, view.not_shown)
+        snapshot(
+            shown,
+            connection.sources_of(shown[0].key if one and shown else None),
+            connection.lines.clock(None),
+            connection.remaining,
+            view.not_shown,
+        )
     )
 
 

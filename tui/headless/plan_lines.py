@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from clients.serving.cost_words import COST, without_number
 from clients.serving.eta import spell
 from clients.serving.guards import Guard, Level
 from clients.serving.operation import Operation
@@ -26,6 +27,7 @@ def plan_lines(plan: ScalePlan, context: str | None) -> list[str]:
     still = plan.write is not None and plan.before == plan.after
     lines = [f"{plan.key}{where}: {'no group moves now' if still else moves(plan.before, plan.after)}"]
     if plan.write is None:
+        lines += [line for guard in plan.guards if guard.level > Level.PASS for line in _guard(guard)]
         return [plain(line, _LINE) for line in lines]
     if plan.target is not None:
         lines.append(f"writes {plan.target}")
@@ -37,19 +39,27 @@ def plan_lines(plan: ScalePlan, context: str | None) -> list[str]:
     if len(plan.steps) > _STEPS_SHOWN:
         lines.append(f"  … and {len(plan.steps) - _STEPS_SHOWN} more")
     if plan.steps:
-        lines.append(f"pods {plan.pods_delta:+d}, GPUs {plan.gpu_delta:+d}{_capacity(plan)}")
+        pods = "" if plan.key.managed else f"pods {plan.pods_delta:+d}, "
+        lines.append(f"{pods}GPUs {plan.gpu_delta:+d}{_capacity(plan)}")
         lines.append(f"time: {_time(plan)}")
-    if plan.cost_before is not None and plan.cost_after is not None:
-        before, after = plan.cost_before, plan.cost_after
-        lines.append(f"cost per hour: {before.amount} to {after.amount} {after.currency}")
-    lines += [line for guard in plan.guards if guard.level > Level.PASS for line in _guard(guard)]
+    if plan.before != plan.after:
+        lines.append(f"cost per hour: {_cost(plan)}")
+    lines += [line for guard in plan.guards if _tells(plan, guard) for line in _guard(guard)]
     lines += [f"note: {note}" for note in (*plan.notes, plan.write.note) if note]
     lines.append(f"same as: {plan.equivalent}")
     return [plain(line, _LINE) for line in lines]
 
 
+def _tells(plan: ScalePlan, guard: Guard) -> bool:
+    """What objects; of clouds also what does not, for it holds quota, GPUs and what is kept at zero."""
+    if guard.id == COST and plan.cost_before is None and plan.cost_after is None:
+        return False  # It stands in the line about cost.
+    return guard.level > Level.PASS or plan.key.managed
+
+
 def _step(step: Step) -> str:
-    words = [str(step.kind), step.name, f"({step.pods} pods, {step.gpus} GPUs)"]
+    size = f"{step.gpus} GPUs" if not step.pods else f"{step.pods} pods, {step.gpus} GPUs"
+    words = [str(step.kind), step.name, f"({size})"]
     if step.serving:
         words.append("serving now")
     if step.note:
@@ -67,9 +77,18 @@ def _capacity(plan: ScalePlan) -> str:
     return f" (needs {capacity.needed}, free {free})"
 
 
+def _cost(plan: ScalePlan) -> str:
+    """A price that nobody has written is unknown, never 0."""
+    before, after = plan.cost_before, plan.cost_after
+    if before is None and after is None:
+        return without_number(plan)
+    told = [f"{money.amount} {money.currency}" if money else "unknown" for money in (before, after)]
+    return " to ".join(told)
+
+
 def _time(plan: ScalePlan) -> str:
     if plan.eta is None:
-        return "no history"
+        return plan.vendor_time or "no history"
     samples = f"from {plan.eta.samples} earlier time{'' if plan.eta.samples == 1 else 's'}"
     low, high = spell(plan.eta.low), spell(plan.eta.high)
     return f"~{high}, {samples}" if low == high else f"{low} to {high}, {samples}"
@@ -110,6 +129,7 @@ def plan_json(plan: ScalePlan) -> Mapping[str, Any]:
         "eta": msgspec.to_builtins(plan.eta),
         "cost_before": msgspec.to_builtins(plan.cost_before),
         "cost_after": msgspec.to_builtins(plan.cost_after),
+        "vendor_time": plan.vendor_time or None,
         "guards": [
             {**msgspec.to_builtins(guard), "level": guard.level.name.lower()} for guard in plan.guards
         ],

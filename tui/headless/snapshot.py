@@ -116,6 +116,8 @@ class WorkloadJson(Struct):
     trouble: str | None
     driver: DriverJson | None
     operation: OperationJson | None
+    endpoint: str | None
+    """Its URL, where one is known."""
     groups: list[GroupJson]
 
 
@@ -169,6 +171,7 @@ def workload_json(workload: Workload, remaining: Remaining) -> WorkloadJson:
         _trouble(workload.trouble),
         _driver(workload.drivers[0]) if workload.drivers else None,
         _operation(workload.operation, remaining(workload)) if running and workload.operation else None,
+        workload.endpoint,
         [_group(group) for group in workload.groups],
     )
 

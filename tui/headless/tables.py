@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from clients.serving.backend import GpuTotals
+from clients.serving.cloud_words import at_rest, each
 from clients.serving.driver_words import driver_words
 from clients.serving.eta import spell
 from clients.serving.operation import Count, Operation
@@ -36,18 +37,18 @@ def fleet_table(workloads: Sequence[Workload], remaining: Remaining, width: int 
     """One row a workload, nothing for none; the namespace column only where there are several."""
     if not workloads:
         return []
-    spread = len({workload.key.namespace for workload in workloads}) > 1
+    spread = len({workload.key.namespace for workload in workloads if not workload.key.managed}) > 1
     head = ["NAME", "KIND", "READY", "GROUPS", "ROLES", "GPUS", "DRIVER", "DOING"]
     rows = [[*(["NAMESPACE"] if spread else []), *head]]
     for workload in workloads:
         rows.append(
             [
-                *([workload.key.namespace or ""] if spread else []),
-                workload.key.name,
+                *([("" if workload.key.managed else workload.key.namespace or "")] if spread else []),
+                workload.key.label,
                 workload.key.kind,
                 f"{_number(workload.ready)}/{_number(workload.desired)}",
                 UNKNOWN if workload.desired is None else _phases(workload.groups),
-                _roles(workload.groups),
+                _roles(workload.groups) or each(workload),
                 str(workload.gpus),
                 driver_words(workload.drivers),
                 _doing(workload, remaining(workload)),
@@ -82,17 +83,21 @@ def totals_line(totals: GpuTotals | None) -> str | None:
     return f"GPUs {_number(totals.allocated)}/{totals.total}, free {_number(totals.free)}"
 
 
-def source_lines(sources: Iterable[SourceStatus]) -> list[str]:
-    """What does not tell the truth of this moment: a line for each required source, one for all others."""
+def source_lines(sources: Iterable[SourceStatus], clouds: Container[str] = ()) -> list[str]:
+    """What does not tell the truth of this moment: a line for each required source, one for all others.
+
+    ``clouds``: zones and regions, which are named with their sources.
+    """
     lines, others = [], []
     for source in sources:
         if source.state in (SourceState.LIVE, SourceState.QUIET):
             continue
+        name = f"{source.cluster} {source.name}" if source.cluster in clouds else source.name
         if source.required:
             detail = f": {source.detail}" if source.detail else ""
-            lines.append(plain(f"{source.name}: {source.state}{detail}", 400))
+            lines.append(plain(f"{name}: {source.state}{detail}", 400))
         elif source.state is not SourceState.ABSENT:
-            others.append(f"{source.name} {source.state}")
+            others.append(f"{name} {source.state}")
     if others:
         lines.append(plain(f"not required, and not read: {', '.join(others)}", 400))
     return lines
@@ -131,7 +136,7 @@ def _doing(workload: Workload, eta: float | None) -> str:
     if workload.trouble is not None:
         parts.append(_trouble(workload.trouble))
     if not parts and workload.phase is not Phase.RUNNING:
-        parts.append(workload.state)
+        parts.append(at_rest(workload))
     return "; ".join(parts)
 
 

@@ -15,7 +15,7 @@ from tui.headless.connect import Connection, connected
 from tui.headless.event_lines import event_json, event_line
 from tui.headless.naming import one_workload
 from tui.headless.output import Output, escaped_json
-from tui.headless.tables import fleet_table, source_lines, totals_line
+from tui.headless.tables import fleet_table, totals_line
 from tui.start import Start
 
 __all__ = ["plain_console", "watch"]
@@ -29,12 +29,7 @@ async def watch(arguments: Namespace, start: Start, output: Output) -> Exit:
     """Never ends by itself, whatever fails; only a NAME that is not there, once all is read, ends it."""
     name = getattr(arguments, "name", None)
     async with connected(start) as connection:
-        await _until_read(connection, output, arguments.output)
-        key = None
-        if name is not None:
-            seen = list(connection.fleet.view().workloads.values())
-            found = one_workload(seen, name, connection.backend.chains, whole=True)
-            key = found.key if found is not None else None
+        key = await _until_read(connection, output, arguments.output, name)
         _say_where(connection, output, key)
         await _follow(connection, output, arguments.output, key)
 
@@ -43,7 +38,7 @@ async def plain_console(start: Start, output: Output) -> Exit:
     """The console where there is no screen: the fleet once, then what happens to it."""
     async with connected(start) as connection:
         if not await connection.first_sync(_FIRST_LOOK):
-            output.notes(source_lines(connection.sources))
+            output.notes(connection.doubts())
         connection.missed()
         view = connection.fleet.view()
         shown = sorted(view.workloads.values(), key=lambda workload: reading_order(workload.key))
@@ -53,13 +48,23 @@ async def plain_console(start: Start, output: Output) -> Exit:
         await _follow(connection, output, "text", None)
 
 
-async def _until_read(connection: Connection, output: Output, form: str) -> None:
-    """Until all that is required was read once; says what stands in the way, whenever that changes."""
+async def _until_read(
+    connection: Connection, output: Output, form: str, name: str | None
+) -> WorkloadKey | None:
+    """Until all that is required was read once, or of several backends one, with the workload of the name.
+
+    Says what stands in the way, whenever that changes.
+    """
     noted: list[str] = []
-    while not await connection.first_sync(_LOOK):
+    while True:
+        if name is None:
+            if await connection.first_sync(_LOOK) or connection.some:
+                return None
+        elif (found := await one_workload(connection, name, _LOOK)) is not None:
+            return found.key
         _tell(connection.missed(), output, form, None)
         if all(source.state is not SourceState.SYNCING for source in connection.sources if source.required):
-            lines = source_lines(connection.sources)
+            lines = connection.doubts()
             if lines != noted:
                 output.notes(lines)
             noted = lines
@@ -69,7 +74,8 @@ async def _until_read(connection: Connection, output: Output, form: str) -> None
 def _say_where(connection: Connection, output: Output, key: WorkloadKey | None) -> None:
     count = len(connection.fleet.view().workloads)
     what = str(key) if key is not None else f"{count} workload{'' if count == 1 else 's'}"
-    output.note(plain(f"watching {what} in {connection.config.context}", 400))
+    where = connection.where if key is None else connection.line(key).name
+    output.note(plain(f"watching {what} in {where}", 400))
 
 
 async def _follow(connection: Connection, output: Output, form: str, key: WorkloadKey | None) -> NoReturn:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from clients.serving.autoscaling_words import headlines
 from clients.serving.backend import Result, Ticket
+from clients.serving.engine_use import engine_pods, engines_of
+from clients.serving.figure_words import figure_lines
 from clients.serving.keys import WorkloadKey
 from clients.serving.workload import PodView, RoleReplica, Workload
+from tui import cloud_reasons
 from tui.dialogs.choice import Choice, ChoiceDialog
-from tui.dialogs.opening import Changing
 from tui.door import DataError
 from tui.keys import find, in_place
-from tui.screens.autoscaling import AutoscalingScreen
+from tui.screens import pages
 from tui.screens.base import ConsoleScreen
 from tui.screens.bindings import action_of
-from tui.screens.logs import LogsScreen
-from tui.screens.text import TextScreen
 from tui.why import why
+
+if TYPE_CHECKING:
+    from tui.dialogs.opening import Changing
 
 __all__ = ["ActingScreen", "Target"]
 
@@ -48,7 +52,7 @@ class ActingScreen(ConsoleScreen):
     def on_target(self) -> None:
         """The cursor is on something else: asks once whether it may be changed."""
         target = self.target()
-        if target and self.session.read_only is None:
+        if target and self.read_only is None:
             key = target.workload.key
             if self.session.known_right(_WRITE, key) is None:
                 self.run_worker(self._ask_right(key), group="right", exclusive=True, exit_on_error=False)
@@ -59,6 +63,12 @@ class ActingScreen(ConsoleScreen):
         self.show_keys()
 
     # What is possible
+
+    @property
+    def read_only(self) -> str | None:
+        """A zone or region has a mode of its own."""
+        target = self.target() if self.drawable else None
+        return self.session.read_only if target is None else self.session.read_only_at(target.workload.key)
 
     def why_not(self, action: str) -> str | None:
         """Nothing under the cursor, a right that is missing, nothing to undo."""
@@ -71,7 +81,7 @@ class ActingScreen(ConsoleScreen):
         target = self.target()
         if target is None:
             return "no workload is under the cursor"
-        if key.writes:
+        if key.writes and action != "test":
             right = self.session.known_right(_WRITE, target.workload.key)
             counts = action in _COUNTS and not target.workload.capabilities.stop
             if counts and right is not None and right.allowed is False:
@@ -83,9 +93,9 @@ class ActingScreen(ConsoleScreen):
                 return "it is shown only: every change of its bounds makes a new revision"
         if action == "undo" and self.session.door.undo(target.workload.key) is None:
             return "nothing of mine to undo here"
-        if action == "logs" and not any(pods_of(target)):
+        if action == "logs" and not (target.workload.key.managed or any(pods_of(target))):
             return "no pod exists here"
-        return None
+        return cloud_reasons.why_not(target.workload, action)
 
     def action_menu(self) -> None:
         """What is possible here, with the key, and why the rest is not."""
@@ -136,6 +146,14 @@ class ActingScreen(ConsoleScreen):
 
             await open_forms(self.app, self.session, target.workload, self._sent)
 
+    async def action_test(self) -> None:
+        """A load test; while one runs, its screen."""
+        target = self.target()
+        if self.allow("test") and target:
+            from tui.loads.opening import open_test  # Not needed for the first frame.
+
+            await open_test(self.app, self.session, target.workload.key)
+
     def action_undo(self) -> None:
         """The inverse of my last change, through the dialog that fits it."""
         changing, target = self.changing("undo"), self.target()
@@ -148,7 +166,7 @@ class ActingScreen(ConsoleScreen):
         target = self.target()
         if not self.allow(action) or target is None:
             return None
-        return Changing(self.app, self.session, target.workload, target.role, self._sent)
+        return pages.changing(self.app, self.session, target.workload, target.role, self._sent)
 
     def _sent(self, ticket: Ticket | None) -> None:
         if ticket and ticket.result is Result.ACCEPTED:
@@ -175,18 +193,29 @@ class ActingScreen(ConsoleScreen):
             door = self.session.door
             return why(
                 workload,
-                now=door.now(),
+                now=door.now(key.cluster),
                 group=target.group,
                 replica=target.replica,
                 eta=door.eta(key),
                 last=door.fleet.finished(key),
                 wrote=door.wrote(key),
                 decided=await self._decided(workload),
+                figures=self._figures(workload, target),
             )
 
         self.app.push_screen(
-            TextScreen(self.session, f"why  {self.session.title(key)}", read, live=True, wrap=True)
+            pages.text(self.session, f"why  {self.session.title(key)}", read, live=True, wrap=True)
         )
+
+    def _figures(self, workload: Workload, target: Target) -> Sequence[str]:
+        """What the engines of the group or role replica tell, where they were read."""
+        if target.group is None:
+            return ()
+        uses = engines_of(workload, self.session.door.engines(tuple(engine_pods(workload))))
+        found = uses.groups.get(target.group)
+        if target.role is not None and target.replica is not None:
+            found = uses.replicas.get((target.group, target.role, target.replica))
+        return () if found is None else figure_lines(found)
 
     async def _decided(self, workload: Workload) -> Sequence[str]:
         """What its drivers decide now, where that is known soon enough."""
@@ -203,7 +232,7 @@ class ActingScreen(ConsoleScreen):
         """What drives it, and why."""
         target = self.target()
         if self.allow("autoscaling") and target:
-            self.app.push_screen(AutoscalingScreen(self.session, target.workload.key))
+            self.app.push_screen(pages.autoscaling(self.session, target.workload.key))
 
     def action_object(self) -> None:
         """The whole object, read now."""
@@ -211,7 +240,7 @@ class ActingScreen(ConsoleScreen):
         if self.allow("object") and target:
             key, door = target.workload.key, self.session.door
             self.app.push_screen(
-                TextScreen(self.session, f"object  {self.session.title(key)}", lambda: door.object_yaml(key))
+                pages.text(self.session, f"object  {self.session.title(key)}", lambda: door.object_text(key))
             )
 
     def action_describe(self) -> None:
@@ -220,7 +249,7 @@ class ActingScreen(ConsoleScreen):
         if self.allow("describe") and target:
             key, door = target.workload.key, self.session.door
             self.app.push_screen(
-                TextScreen(
+                pages.text(
                     self.session,
                     f"describe  {self.session.title(key)}",
                     lambda: door.describe(key),
@@ -235,6 +264,9 @@ class ActingScreen(ConsoleScreen):
             return
         pods = sorted(pods_of(target), key=lambda item: item[1].trouble is None)
         key = target.workload.key
+        if key.managed:
+            self._open_logs(key, key.name)
+            return
         if len(pods) == 1:
             self._open_logs(key, pods[0][1].name)
             return
@@ -243,7 +275,7 @@ class ActingScreen(ConsoleScreen):
         self.app.push_screen(dialog, lambda chosen: self._open_logs(key, chosen) if chosen else None)
 
     def _open_logs(self, key: WorkloadKey, pod: str) -> None:
-        self.app.push_screen(LogsScreen(self.session, key, key.namespace or "", pod))
+        self.app.push_screen(pages.logs(self.session, key, key.namespace or "", pod))
 
 
 _COUNTS = frozenset({"scale", "more", "fewer"})
@@ -256,6 +288,7 @@ _ABOUT_WORKLOAD = frozenset(
         "fewer",
         "pin",
         "edit",
+        "test",
         "undo",
         "why",
         "autoscaling",

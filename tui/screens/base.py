@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -23,6 +23,9 @@ from widgets.key_line import KeyLine
 from widgets.needs_you import NeedsYou
 from widgets.records import KeyHint
 from widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from widgets.load_head import LoadLine
 
 __all__ = ["ConsoleScreen"]
 
@@ -50,6 +53,7 @@ class ConsoleScreen(Screen[None]):
         self._composed = False
         self._silence: Timer | None = None
         self._last_g = -1.0
+        self._load_line: LoadLine | None = None
 
     # Layout
 
@@ -88,6 +92,10 @@ class ConsoleScreen(Screen[None]):
         """Nodes whose GPUs are looked at closely; empty: all alike. ``None``: no GPUs are shown here."""
         return None
 
+    def engines_of(self) -> WorkloadKey | None:
+        """The workload whose engines are shown here."""
+        return None
+
     def take(self, frame: Frame) -> None:
         """Draws a frame: the lines that every screen has, then the body."""
         live = self.session.live
@@ -95,8 +103,24 @@ class ConsoleScreen(Screen[None]):
         needs = live.needs
         first = tuple(need.shown for need in needs[:_NEEDS])
         self.query_one("#needs", NeedsYou).show(first, len(needs), self.session.door.now())
+        self._show_load()
         self.draw(frame)
         self.show_keys()
+
+    def _show_load(self) -> None:
+        """The line that is there while load runs."""
+        test = self.session.load_running
+        if test is None or self.place is Place.LOAD:
+            if self._load_line is not None:
+                self._load_line.remove()
+                self._load_line = None
+            return
+        if self._load_line is None:
+            from widgets.load_head import LoadLine  # The first frame needs none.
+
+            self._load_line = LoadLine(self.session.look)
+            self.mount(self._load_line, after="#needs")
+        self._load_line.show(test.key.name, test.progress, test.history.newest)
 
     def draw(self, frame: Frame) -> None:
         """Draws the body."""
@@ -106,7 +130,7 @@ class ConsoleScreen(Screen[None]):
         """The key line for what the cursor is on."""
         if not self.drawable:
             return
-        writes = self.session.read_only is None
+        writes = self.read_only is None
         hints = tuple(
             KeyHint(key.shown, key.label, self.enabled(key.id)) for key in key_line(self.place, writes=writes)
         )
@@ -123,14 +147,21 @@ class ConsoleScreen(Screen[None]):
         """The cursor is on something else, or what may be done to it has to be asked again."""
         self.show_keys()
 
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing may be written here, or ``None``."""
+        return self.session.read_only
+
     def enabled(self, action: str) -> bool:
         """Whether an action is possible now; the menu says why not."""
         return self.why_not(action) is None
 
     def why_not(self, action: str) -> str | None:
         """Why an action is not possible now, in one sentence; ``None`` if it is."""
-        if find(action).writes and self.session.read_only:
-            return self.session.read_only
+        if find(action).writes and self.read_only:
+            return self.read_only
+        if action == "abort" and self.session.load_running is None:
+            return "no load runs"
         if action == "next" and not any(need.about_workload for need in self.session.live.needs):
             return "nothing needs you"
         return None

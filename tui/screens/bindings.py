@@ -22,6 +22,9 @@ _APP = frozenset(
         "sources",
         "events",
         "gpus",
+        "load",
+        "runs",
+        "abort",
     }
 )
 """Actions of the application; all others are the screen's own."""

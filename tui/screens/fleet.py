@@ -17,10 +17,10 @@ from tui.keys import Place
 from tui.live import Frame
 from tui.needs import Need, arrival
 from tui.rows import COLUMNS, Rows
+from tui.screens import pages
 from tui.screens.acting import ActingScreen, Target
 from tui.screens.bindings import bindings
 from tui.screens.filter_line import FilterLine
-from tui.screens.workload import WorkloadScreen
 from tui.session import Session
 from widgets.cells import shown
 from widgets.cursor_words import CursorWords
@@ -93,7 +93,7 @@ class FleetScreen(ActingScreen):
         if not shown:
             note = "no workload passes the filter" if hidden.count else self._empty()
         below = str(self.session.live.view.not_shown)
-        view = FleetView(shown, loading=self._loading(), note=note, below=below)
+        view = FleetView(shown, loading=self._loading(), arriving=self._arriving(), note=note, below=below)
         self.table.show(view, door.now(), door.monotonic())
         self.query_one(FilterLine).result(self.rows.filter, hidden)
         self._say_row()
@@ -119,6 +119,10 @@ class FleetScreen(ActingScreen):
     def _loading(self) -> bool:
         required = [source for source in self.session.live.view.sources if source.required]
         return not required or any(source.state is SourceState.SYNCING for source in required)
+
+    def _arriving(self) -> bool:
+        cluster = self.session.live.context.cluster
+        return all(key.cluster != cluster for key in self.session.live.view.workloads)
 
     def _empty(self) -> str:
         """What an empty table says: what is so, and what to do."""
@@ -194,7 +198,7 @@ class FleetScreen(ActingScreen):
     def follow(self, key: WorkloadKey) -> None:
         """Opens the workload's grid."""
         self.table.select(key)
-        self.app.push_screen(WorkloadScreen(self.session, key))
+        self.app.push_screen(pages.workload(self.session, key))
 
     def on_resize(self, event: Resize) -> None:
         """The note of an empty table stays right."""

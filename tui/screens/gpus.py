@@ -66,10 +66,16 @@ class GpusScreen(GoingScreen):
         if frame.gpus_changed or frame.beat or frame.whole:
             self._show()
 
+    def on_resize(self) -> None:
+        """The room decides how much a cell says, which stands above the grid."""
+        self.call_after_refresh(self._show)
+
     def _show(self) -> None:
+        if not self.drawable:
+            return
         live = self.session.live
-        self.query_one(GpuHead).show(live.gpus, self.order)
         self.grid.show(live.gpus, self.order, self.session.door.monotonic(), self._passing())
+        self.query_one(GpuHead).show(live.gpus, self.order, dense=self.grid.dense)
         self._say_device()
 
     def _passing(self) -> dict[tuple[WorkloadKey, str], str]:

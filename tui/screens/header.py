@@ -19,10 +19,11 @@ class Header(TextWidget):
 
     _workload: Workload | None = None
     _gone = False
+    _cost = ""
 
-    def show(self, workload: Workload | None, *, gone: bool = False) -> None:
-        """Draws the workload; ``gone``: it was deleted, this is what it was last."""
-        self._workload, self._gone = workload, gone
+    def show(self, workload: Workload | None, *, gone: bool = False, cost: str = "") -> None:
+        """Draws the workload; ``gone``: it was deleted, this is what it was last. ``cost``: in words."""
+        self._workload, self._gone, self._cost = workload, gone, cost
         self.update_rows()
 
     def lay_out(self, cells: int) -> list[Line]:
@@ -33,7 +34,7 @@ class Header(TextWidget):
             return [((" reading", styles.dim),)]
         key = workload.key
         first: list[Piece] = [
-            (f" {shown(key.name, 80)}", styles.head),
+            (f" {shown(key.label, 120)}", styles.head),
             (f"  {shown(key.kind, 40)}", styles.dim),
             (f"  {fraction(workload.ready, workload.desired, unknown)} ready", styles.normal),
         ]
@@ -46,6 +47,8 @@ class Header(TextWidget):
         if workload.endpoint:
             first.append((f"  {shown(workload.endpoint, 200)}", styles.accent))
         second: list[Piece] = [(" driver ", styles.dim), (driver_words(workload.drivers), styles.normal)]
+        if self._cost:
+            second += [("  cost ", styles.dim), (shown(self._cost, 80), styles.normal)]
         for name, fact in workload.about:
             second += [(f"  {shown(name, 40)} ", styles.dim), (shown(fact, 60), styles.normal)]
         if workload.owner:

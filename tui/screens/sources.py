@@ -9,17 +9,20 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from clients.serving.sources import SourceState, SourceStatus
+from tui.cloud_sources import in_full
 from tui.keys import Place
 from tui.live import Frame
 from tui.screens.bindings import bindings
 from tui.screens.going import GoingScreen
 from tui.screens.title import Title
-from widgets.cells import age, shown, wrapped
+from widgets.cells import age, fit, shown, width, wrapped
 from widgets.lines import LineWidget, Piece, strip
 from widgets.status_line import AGE_FROM
 
 __all__ = ["SourcesScreen"]
 
+_NAME = 11
+"""Cells of a name, at least."""
 _MEANS = {
     SourceState.LIVE: "connected, and what is shown holds",
     SourceState.SYNCING: "the first list is being read",
@@ -49,7 +52,8 @@ class SourceList(LineWidget):
         if not self._sources:
             return [((" no source yet: connecting", self.look.styles.dim),)]
         live = ((f" {SourceState.LIVE}: {_MEANS[SourceState.LIVE]}", self.look.styles.dim),)
-        return [live, *(line for source in self._sources for line in self._lines(source))]
+        wide = max(_NAME, max(width(shown(source.name, 40)) for source in self._sources))
+        return [live, *(line for source in self._sources for line in self._lines(source, wide))]
 
     def draw_row(self, row: int, cells: int) -> Strip:
         """The line."""
@@ -57,7 +61,7 @@ class SourceList(LineWidget):
         assert isinstance(line, tuple)
         return strip(line, cells, self.look)
 
-    def _lines(self, source: SourceStatus) -> list[tuple[Piece, ...]]:
+    def _lines(self, source: SourceStatus, wide: int) -> list[tuple[Piece, ...]]:
         styles = self.look.styles
         quiet = None if source.last_contact is None else self._mono - source.last_contact
         contact = "" if quiet is None or quiet < AGE_FROM else f"  last byte {age(quiet)} ago"
@@ -67,8 +71,8 @@ class SourceList(LineWidget):
             retry = f"  next try in {age(source.next_try - self._mono)}"
         need = "" if source.required else "  (not required)"
         first = (
-            (f" {shown(source.name, 20):<12}", styles.head),
-            (f"{source.state:<14}", _style(source.state, self)),
+            (" " + fit(shown(source.name, 40), wide), styles.head),
+            (f" {source.state:<14}", _style(source.state, self)),
             (f"{have} objects{contact}{retry}{need}", styles.normal),
         )
         detail = source.detail or ("" if source.state is SourceState.LIVE else _MEANS[source.state])
@@ -101,7 +105,13 @@ class SourcesScreen(GoingScreen):
     def draw(self, frame: Frame) -> None:
         """When a state changed, and once a second for the ages."""
         if frame.sources_changed or frame.beat:
-            self.query_one(SourceList).show(frame.view.sources, self.session.door.monotonic())
+            live = self.session.live
+            told = in_full(live.sources, live.context.clouds)
+            self.query_one(SourceList).show(told, self.session.door.monotonic())
+
+    def gpu_nodes(self) -> tuple[str, ...]:
+        """GPUs are a source too."""
+        return ()
 
     def move(self, right: int, down: int) -> None:
         """The view."""

@@ -8,7 +8,9 @@ from textual import on
 from textual.events import Resize
 from textual.widget import Widget
 
+from clients.serving.engine_use import EngineUse, EngineUses
 from clients.serving.events import Event
+from clients.serving.figure_words import engine_words
 from clients.serving.gpu_use import Use
 from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Trouble
@@ -28,6 +30,7 @@ from widgets.gpu_cells import use_words
 from widgets.group_grid import GroupGrid, Selection
 from widgets.operation_strip import OperationStrip
 from widgets.records import StripView, TimeView
+from widgets.spent_words import spent_words
 from widgets.timeline import LANES, TimeLine
 from widgets.words import group_label, group_words, progress, quiet, replica_words
 
@@ -36,6 +39,8 @@ __all__ = ["WorkloadScreen"]
 _EVENTS = 200
 _AGAIN = 3.0
 """Seconds within which another ``c`` copies the next thing."""
+_NARROW, _LOW = 100, 20
+"""Columns and lines: with fewer columns what is under the cursor takes a line more, if there are enough."""
 
 
 class WorkloadScreen(ActingScreen):
@@ -78,14 +83,17 @@ class WorkloadScreen(ActingScreen):
     def draw(self, frame: Frame) -> None:
         """Draws what concerns this workload."""
         live, door = self.session.live, self.session.door
+        now = door.now(self.key.cluster)
         newest = live.workload(self.key)
         if newest is not None:
             self._last = newest
         if frame.whole or self.key in frame.changed or self.key in frame.removed or frame.sources_changed:
-            self.query_one(Header).show(self._last, gone=newest is None and self._last is not None)
+            self.query_one(Header).show(
+                self._last, gone=newest is None and self._last is not None, cost=self._cost()
+            )
             if self._last is not None:
-                self.query_one(OperationStrip).show(self._strip(self._last), door.now())
-                self.grid.show(live.grid(self._last), door.now(), door.monotonic())
+                self.query_one(OperationStrip).show(self._strip(self._last), now)
+                self.grid.show(live.grid(self._last), now, door.monotonic())
                 self._say_cell()
         if frame.whole or any(event.key == self.key for event in frame.events):
             self._events = live.account(self.key, _EVENTS)
@@ -103,11 +111,22 @@ class WorkloadScreen(ActingScreen):
         """GPUs are read while it is on top."""
         return ()
 
+    def engines_of(self) -> WorkloadKey | None:
+        """So are its engines."""
+        return self.key
+
+    def _cost(self) -> str:
+        """Unknown where a cloud's price is; for a cluster's row without prices nothing is said."""
+        spent = self.session.door.spent(self.key)
+        if spent is None:
+            return "unknown" if self.key.managed else ""
+        return spent_words(spent, self.session.options.utc_offset)
+
     def _show_time(self) -> None:
         line = self.query_one(TimeLine)
         lanes = self.session.live.lanes(self.key) if line.size.height > LANES + 2 else ()
         view = TimeView(self._events, lanes, utc_offset=self.session.options.utc_offset, named=False)
-        line.show(view, self.session.door.now())
+        line.show(view, self.session.door.now(self.key.cluster))
 
     def _strip(self, workload: Workload) -> StripView:
         live = self.session.live
@@ -128,7 +147,9 @@ class WorkloadScreen(ActingScreen):
 
     def _cell(self) -> tuple[str, str, Trouble | None]:
         """Name, sentence and trouble of what the cursor is on."""
-        selection, gpus = self.grid.selection, self.session.live.gpus.use
+        live, selection = self.session.live, self.grid.selection
+        gpus = live.gpus.use
+        engines = EngineUses() if self._last is None else live.engines(self._last)
         for group in self._last.groups if self._last is not None and selection is not None else ():
             if selection is None or group.name != selection.group:
                 continue
@@ -136,19 +157,26 @@ class WorkloadScreen(ActingScreen):
                 for replica in role.replicas:
                     if (role.name, replica.id) == (selection.role, selection.replica):
                         name = f"{_full(group)} {shown(replica.id, 80)}"
-                        use = gpus.replicas.get((self.key, group.name, role.name, replica.id))
-                        return name, replica_words(replica) + self._used(use), replica.trouble
-            use = gpus.groups.get((self.key, group.name))
-            return _full(group), group_words(group) + self._used(use), group.trouble
+                        at = (group.name, role.name, replica.id)
+                        used = self._used(gpus.replicas.get((self.key, *at)), engines.replicas.get(at))
+                        return name, replica_words(replica) + used, replica.trouble
+            used = self._used(gpus.groups.get((self.key, group.name)), engines.groups.get(group.name))
+            return _full(group), group_words(group) + used, group.trouble
         return "", "", None
 
-    def _used(self, use: Use | None) -> str:
-        return "" if use is None else f"; {use_words(use, self.session.door.monotonic())}"
+    def _used(self, use: Use | None, engines: EngineUse | None) -> str:
+        gpus = "" if use is None else f"; {use_words(use, self.session.door.monotonic())}"
+        return gpus if engines is None else f"{gpus}; {engine_words(engines)}"
 
     def on_resize(self, event: Resize) -> None:
-        """The time line takes what a screen can spare: four lines at 80x24, a graph from 36 lines on."""
+        """The time line takes what a screen can spare: four lines at 80x24, a graph from 36 lines on.
+
+        What is under the cursor is told in full: GPUs and engines too.
+        """
         height = event.size.height
         self.query_one(TimeLine).styles.height = 4 if height < 30 else max(9, height // 3)
+        long = event.size.width < _NARROW and height >= _LOW
+        self.query_one(CursorWords).styles.height = 3 if long else 2
         self.call_after_refresh(self._show_time)
 
     # Cursor
@@ -235,7 +263,7 @@ class WorkloadScreen(ActingScreen):
         operation = self.session.live.operation(self.key)
         if operation is not None:
             title = plain(self.session.title(self.key), 300)
-            text = summary(operation, title, self.session.door.now())
+            text = summary(operation, title, self.session.door.now(self.key.cluster))
             things.append(("the operation's summary", text))
         selection = self.grid.selection
         if selection is not None:

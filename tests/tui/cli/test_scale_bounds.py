@@ -122,15 +122,15 @@ def test_only_a_service_is_stopped_and_only_what_is_driven_has_bounds(shell: She
 def test_a_service_of_class_external_takes_both_and_names_the_job_that_comes_next(
     shell: Shell, cluster: Cluster
 ) -> None:
-    now = read(cluster, "/apis/apps/v1/namespaces/llm-prod/deployments/qwen-predictor")["spec"]["replicas"]
-    out = shell.run("scale", "llm-prod/qwen", "--replicas", f"{now % 2 + 1}", "--dry-run").stdout
+    beyond_all = "7"  # HPA and jobs go no further than 3, whatever the time of day is.
+    out = shell.run("scale", "llm-prod/qwen", "--replicas", beyond_all, "--dry-run").stdout
     assert "writes Deployment/qwen-predictor" in out
     assert "CronHPA qwen-cronhpa" in out
     assert "HPA qwen-hpa" in out
     shell.run("scale", "llm-prod/qwen", "--max", "3", "--yes")
-    spec = read(cluster, HPA.format("llm-prod", "qwen-hpa"))["spec"]
-    assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 3)
-    shell.run("scale", "llm-prod/qwen", "--max", "2", "--yes")
+    assert read(cluster, HPA.format("llm-prod", "qwen-hpa"))["spec"]["maxReplicas"] == 3
+    shell.run("scale", "llm-prod/qwen", "--max", "4", "--yes")
+    assert read(cluster, HPA.format("llm-prod", "qwen-hpa"))["spec"]["maxReplicas"] == 4
 
 
 def test_stopped_and_resumed(shell: Shell, cluster: Cluster) -> None:

@@ -225,7 +225,7 @@ def test_the_snapshot_has_the_schema_of_its_contract() -> None:
     (one,) = told["workloads"]
     assert list(one) == [
         "cluster", "system", "kind", "namespace", "name", "uid", "desired", "ready", "phase", "trouble",
-        "driver", "operation", "groups",
+        "driver", "operation", "endpoint", "groups",
     ]  # fmt: skip
     assert one["driver"] == {"kind": "HPA", "name": "scaler", "min": 2, "max": 8, "signal": "cpu 72>60"}
     assert one["operation"] == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,29 @@ async def test_three_keys_lead_to_an_idle_group(cluster: Path, tmp_path: Path) -
         assert GpuMark.IDLE in dict(use.marks)
 
 
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_engines_tell_their_load_beside_the_gpus(
+    cluster: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with seat(cluster, tmp_path, size=size) as me:
+        await me.only("qwen-coder")
+        await me.pilot.press("enter")
+        await me.sees("busy %", "mem %")
+        await me.comes_to(lambda: re.search(r"3 vLLM: \d+ running, \d+ waiting, KV \d+%", words(me)))
+        await me.comes_to(lambda: re.search(r"run\+wait +\d+\+\d+ +\d+\+\d+", me.text))
+        await me.pilot.press("j")
+        await me.comes_to(lambda: re.search(r"prefill-0 running.* vLLM: \d+ running", words(me)))
+        await me.comes_to(
+            lambda: re.search(r"TTFT [≤>] [\d.]+ s \(p99 [≤>] [\d.]+ s\), \d+ tokens/s", words(me))
+        )
+        await me.pilot.press("w")
+        await me.sees("vllm:num_requests_running", "vllm:kv_cache_usage_perc", "vllm:generation_tokens_total")
+
+
+def words(me: Seat) -> str:
+    return " ".join(me.text.split())
+
+
 @pytest.mark.parametrize("cluster", ["trouble"], indirect=True)
 async def test_what_is_wrong_is_told_in_words(cluster: Path, tmp_path: Path) -> None:
     async with seat(cluster, tmp_path) as me:
@@ -58,9 +82,7 @@ async def test_what_is_wrong_is_told_in_words(cluster: Path, tmp_path: Path) -> 
         grid = me.app.screen
         assert isinstance(grid, GpusScreen)
         await until(lambda: _on(me, grid, GpuMark.XID), PATIENCE)
-        await me.comes_to(
-            lambda: "XID 94: an ECC error, contained to one program" in " ".join(me.text.split())
-        )
+        await me.comes_to(lambda: "XID 94: an ECC error, contained to one program" in words(me))
 
 
 def _on(me: Seat, screen: GpusScreen, mark: GpuMark) -> bool:

@@ -93,7 +93,7 @@ async def test_the_first_device_is_told_in_full(size: tuple[int, int]) -> None:
     async with console(door_with(), size) as me:
         await me.draw(1.0)
         await me.press("o")
-        await me.sees("10 GPUs", "4 allocated", "5 free", "1 unschedulable", "2 idle", "by node")
+        await me.sees("10 GPUs", "4 allocated", "5 free", "1 unschedulable", "2 idle", "by node", "? stale")
         for keys, told in (
             ((), "node-a GPU 0 llm/qwen G-0 decode-0; 61% TC; memory 40.0 of 80.0 GiB (50%);"),
             (("l",), "XID 79: the GPU has fallen off the bus"),
@@ -142,6 +142,27 @@ async def test_orders_go_round_and_the_hottest_shows_heat() -> None:
         await me.sees("by node")
 
 
+async def test_nodes_alike_keep_their_places_while_their_heat_goes_up_and_down() -> None:
+    def at(one: float, other: float, version: int) -> GpuView:
+        hot = sample("node-c", 0, temperature=88.0)
+        return view(
+            sample("node-a", 0, temperature=one), sample("node-b", 0, temperature=other), hot, version=version
+        )
+
+    door = door_with()
+    async with console(door) as me:
+        await me.draw(1.0)
+        await me.press("o", "S", "S", "S")
+        for version, heats in enumerate(((51.0, 53.0), (53.0, 51.0), (50.0, 54.0)), start=2):
+            door.devices = at(*heats, version)
+            await me.draw(1.0)
+            names = [line.split()[0] for line in me.text.splitlines() if line.startswith(" node-")][:3]
+            assert names == ["node-c", "node-a", "node-b"], heats
+        door.devices = at(50.0, 65.0, 9)
+        await me.draw(1.0)
+        assert me.text.index("node-b") < me.text.index("node-a")
+
+
 async def test_a_node_that_is_silent_stays_with_its_age() -> None:
     async with console(door_with(silent=("node-c",))) as me:
         await me.draw(90.0)
@@ -159,7 +180,7 @@ async def test_the_history_of_a_device_is_drawn_and_unknown_figures_are_not() ->
         await me.draw(1.0)
         await me.press("o", "enter")
         await me.draw(1.0)
-        await me.sees("history of 9s", "⡀⡀⡄⡄⡆⡇⣇⣧⣧⣷")
+        await me.sees("read 2s ago", "history of 9s", "⡀⡀⡄⡄⡆⡇⣇⣧⣧⣷")
         power = next(line for line in me.text.splitlines() if line.startswith(" power"))
         assert power.split()[1] == "–"
 
@@ -183,6 +204,8 @@ async def test_any_number_of_devices_can_be_gone_over(nodes: int, size: tuple[in
         await me.settle()
         await me.sees(f"gpu-node-{nodes - 1:03} GPU 7")
         assert max(map(len, screen.grid.lines_as_text())) == size[0]
+        assert ("busy in tens of %" in me.text) is screen.grid.dense
+        assert screen.grid.dense is (8 * nodes > size[0] * size[1] / 16)
         await me.press("g", "g")
         await me.sees("gpu-node-000 GPU 0")
 
@@ -203,7 +226,7 @@ async def test_grid_and_fleet_show_what_groups_do() -> None:
         await me.draw(1.0)
         await me.sees("GPU%", "x 30")
         await me.press("enter")
-        await me.sees("busy %", "61x", "0z", "mem %", "✓ z0")
+        await me.sees("busy %", "61x", "0z", "mem %", "✓ z 0/50")
 
 
 async def test_nobody_asks_for_gpus_where_none_are_shown() -> None:

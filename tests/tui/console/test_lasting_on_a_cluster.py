@@ -114,6 +114,7 @@ async def test_one_more_raises_the_floor_and_a_new_ceiling_follows_what_others_d
         await me.sees(f"bounds   1-10 > {goal}-{max(10, goal)}")
         await me.pilot.press("escape", "s")
         await me.sees("min 1 > [   1]   max 10 > [  10]", "nothing changes")
+        assert "then" not in me.text, "nothing comes of it"
         await me.pilot.press("tab", "8")
         await me.sees("1-10 > 1-8", "the server's dry run accepts it")
         api.merge(IRIS, {"spec": {"predictor": {"minReplicas": 2}}})
@@ -123,6 +124,41 @@ async def test_one_more_raises_the_floor_and_a_new_ceiling_follows_what_others_d
         plan = me.app.screen.plan
         await me.confirm(*("YES" if plan and plan.confirmation == "yes" else ""))
         assert api.bounds() == (2, 8)
+
+
+async def test_bounds_are_those_of_the_role_under_the_cursor(api: Api, tmp_path: Path) -> None:
+    group = "workload.serving.volcano.sh"
+    path = f"/apis/{group}/v1alpha1/namespaces/llm-prod/autoscalingpolicies"
+    metric = "vllm:num_requests_running"
+    bounds = {"minReplicas": 1, "maxReplicas": 4, "metricSources": {metric: {"pod": {"port": 8000}}}}
+    roles = {"prefill": bounds, "decode": {**bounds, "maxReplicas": 6}}
+    target = {"kind": "ModelServing", "name": "glm-4"}
+    body = {
+        "apiVersion": f"{group}/v1alpha1",
+        "kind": "AutoscalingPolicy",
+        "metadata": {"name": "glm", "namespace": "llm-prod"},
+        "spec": {
+            "metrics": [{"name": metric, "targetValue": "9999"}],
+            "disaggregatedTarget": {"targetRef": target, "roles": roles},
+        },
+    }
+    api.create(path, body)
+    async with seat(api.kubeconfig, tmp_path) as me:
+        await me.only("glm-4")
+        await me.comes_to(lambda: len(me.workload("glm-4").drivers) == 2)
+        await me.pilot.press("enter")
+        await me.sees("G-0", "decode")
+        await me.pilot.press("G", "p")
+        await me.choose("change the bounds (1-6)")
+        await me.sees("Bounds of decode, admin / llm-prod / glm-4", "min 1 > [   1]   max 6 > [   6]")
+        await me.pilot.press("2")
+        await me.sees("1-6 > 2-6", "the server's dry run accepts it")
+        await me.confirm()
+        found = api.spec(f"{path}/glm")["disaggregatedTarget"]["roles"]
+        told = {role: (one["minReplicas"], one["maxReplicas"]) for role, one in found.items()}
+        assert told == {"prefill": (1, 4), "decode": (2, 6)}
+        await me.sees("policy/glm decode 1-6 > 2-6  by")
+        await me.comes_to(lambda: [one.replicas for one in me.workload("glm-4").role_specs] == [1, 2])
 
 
 async def test_a_ceiling_below_the_floor_and_a_floor_of_zero_are_stopped(api: Api, tmp_path: Path) -> None:
@@ -196,7 +232,9 @@ async def test_an_hpa_is_made_edited_and_taken_back(api: Api, tmp_path: Path) ->
         await me.pilot.press("E")
         await me.choose("create an HPA")
         await me.sees("A new HPA on", "keeps vllm:num_requests_waiting at 5 a pod")
-        await me.pilot.press("left", "left")
+        await me.pilot.press("right")
+        await me.sees("at 5 a pod, of 1", "it goes from 0 to 1: a target of 5 never scales it out")
+        await me.pilot.press("left", "left", "left")
         await me.sees("memory")
         await me.pilot.press("left")
         await me.sees("cpu says little of an engine that works on GPUs")

@@ -45,7 +45,7 @@ async def test_scale_up_watch_scale_down_undo_and_somebody_elses_change(
 ) -> None:
     async with seat(cluster, tmp_path) as me:
         await me.sees("connecting to")
-        await me.sees("NAME", "17 workloads")
+        await me.sees("NAME", "18 workloads")
         await me.pilot.press("enter")
         screen = me.app.screen
         assert isinstance(screen, WorkloadScreen)
@@ -90,7 +90,7 @@ async def test_scale_up_watch_scale_down_undo_and_somebody_elses_change(
 
 async def test_reading_an_object_its_logs_its_events_and_why(cluster: Path, tmp_path: Path) -> None:
     async with seat(cluster, tmp_path) as me:
-        await me.sees("17 workloads")
+        await me.sees("18 workloads")
         await me.pilot.press("y")
         await me.sees("kind: ModelServing", "replicas:")
         await me.pilot.press("escape", "d")
@@ -112,7 +112,7 @@ async def test_reading_an_object_its_logs_its_events_and_why(cluster: Path, tmp_
 
 async def test_a_viewer_is_told_which_right_is_missing(cluster: Path, tmp_path: Path) -> None:
     async with seat(cluster, tmp_path, "--context", "viewer") as me:
-        await me.sees("viewer", "17 workloads")
+        await me.sees("viewer", "18 workloads")
         await until(lambda: me.app.fleet_screen.why_not("scale"), PATIENCE)
         await me.pilot.press("plus")
         await me.sees("not allowed: patch modelservings in")
@@ -120,8 +120,8 @@ async def test_a_viewer_is_told_which_right_is_missing(cluster: Path, tmp_path: 
 
 async def test_another_namespace_and_context(cluster: Path, tmp_path: Path) -> None:
     async with seat(cluster, tmp_path) as me:
-        await me.sees("17 workloads", "research/")
+        await me.sees("18 workloads", "research/")
         await me.pilot.press("colon", *"ns research", "enter")
-        await me.sees("admin > research", "4 workloads")
+        await me.sees("admin > research", "5 workloads")
         await me.pilot.press("colon", *"ctx viewer", "enter")
-        await me.sees("viewer > all", "17 workloads")
+        await me.sees("viewer > all", "18 workloads")

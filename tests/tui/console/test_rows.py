@@ -103,5 +103,12 @@ def test_a_filter_can_ask_for_a_node() -> None:
     assert not parse("node:node-8", COLUMNS).matches(cells(value))
 
 
+def test_a_filter_takes_a_row_as_it_is_named() -> None:
+    value = cells(fleets.workload("chat", namespace="llm-prod"))
+    assert parse("llm-prod/chat", COLUMNS).matches(value)
+    assert not parse("llm/chat", COLUMNS).matches(value)
+    assert not parse("ns:chat", COLUMNS).matches(value)
+
+
 def test_every_column_that_may_be_named_is_there() -> None:
-    assert set(cells(fleets.workload("a"))) == set(COLUMNS)
+    assert set(cells(fleets.workload("a"))) == {*COLUMNS, ""}
