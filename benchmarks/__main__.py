@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_NOT_BUDGETS = {"__init__", "__main__", "result", "measured", "cluster", "terminal", "fields"}
+_PARTS = {"cluster", "fields", "load_programs", "loads", "measured", "result", "terminal"}
+_NOT_BUDGETS = {"__init__", "__main__"} | _PARTS
 
 
 def names() -> list[str]:

@@ -117,7 +117,7 @@ class MeasuredConsole(Console):
             self.watches.lags.append(_CLOCK.monotonic() - before - _STEP)
 
     def tick(self) -> None:
-        """Notes which events the next frame carries."""
+        """Notes which events the next frame carries; where nothing in sight changes there is none."""
         arrived = self.watches.arrived
         count = len(arrived)
         version = self.door.fleet.view().version
@@ -125,14 +125,19 @@ class MeasuredConsole(Console):
         if count and version:
             self.watches.drained += arrived[:count]
             del arrived[:count]
+            self.call_after_refresh(self._shown)
+
+    def _shown(self) -> None:
+        now = _CLOCK.monotonic()
+        self.watches.waits += [now - at for at in self.watches.drained]
+        self.watches.drained.clear()
 
     def _display(self, screen: Any, renderable: Any) -> None:
         super()._display(screen, renderable)
+        self._shown()
         now = _CLOCK.monotonic()
         watches = self.watches
         watches.frames += 1
-        watches.waits += [now - at for at in watches.drained]
-        watches.drained.clear()
         groups = sum(len(one.groups) for one in self.session.live.view.workloads.values())
         if groups not in watches.groups_shown and len(watches.groups_shown) < 1000:
             watches.groups_shown[groups] = now

@@ -1,21 +1,26 @@
-"""A terminal that stops reading for five seconds: the loop stays free, and the screen is right afterwards."""
+"""A terminal that stops reading for five seconds: the loop stays free, and the screen is right afterwards.
+
+Over ModelServings alone and over ``mixed-large``.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 
-from benchmarks.cluster import embedded
+from benchmarks.loads import Load, mixed_large, synthetic
 from benchmarks.result import Result
 from benchmarks.terminal import console
 
-_SIZE = ("--workloads", "30", "--groups", "10", "--pods", "3000", "--nodes", "100", "--event-rate", "500")
+_LOADS = (synthetic(30, 10, 3000, 100), mixed_large())
+_RATE = 500
+_ROWS = 30
+"""At least so many are in sight."""
 _SECONDS = 5
 
 
-def main() -> int:
-    """Prints both bars; 1 if one is missed."""
-    with embedded("synthetic", *_SIZE) as cluster, console(cluster.kubeconfig) as run:
+def _bars(load: Load) -> list[Result]:
+    with load.embedded(event_rate=_RATE) as cluster, console(cluster.kubeconfig) as run:
         run.begin()
         run.terminal.stop_reading()
         time.sleep(_SECONDS)
@@ -24,21 +29,26 @@ def main() -> int:
         run.terminal.send("?")
         run.terminal.wait("Moving", 5)
         run.terminal.send("\x1b")
-        run.terminal.wait("▸ load-", 5)
+        run.terminal.wait(f"▸ {load.namespaces}", 5)
         time.sleep(0.5)
-        right = sum("load-" in line for line in run.terminal.text()) >= 30
+        right = sum(load.namespaces in line for line in run.terminal.text()) >= _ROWS
         report = run.leave()
-    results = [
+    return [
         Result(
-            "UI loop lag while the terminal does not read",
+            load.row("UI loop lag while the terminal does not read"),
             f"{1000 * report['lag_max']:.0f} ms",
             "-",
             "-",
             "100 ms",
             report["lag_max"] <= 0.100,
         ),
-        Result("screen afterwards", "right" if right else "wrong", "-", "-", "right", right),
+        Result(load.row("screen afterwards"), "right" if right else "wrong", "-", "-", "right", right),
     ]
+
+
+def main() -> int:
+    """Prints both bars of each load; 1 if one is missed."""
+    results = [result for load in _LOADS for result in _bars(load)]
     for result in results:
         print(result.line())
     return 0 if all(result.holds for result in results) else 1

@@ -1,6 +1,6 @@
 """Makes ``docs/images/*.svg``: the real console on the embedded cluster, with keys pressed as a person would.
 
-``make screenshots``. Takes about a minute; nothing in the pictures is drawn by hand.
+``make screenshots``. Takes about three minutes; nothing in the pictures is drawn by hand.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tui import demo
 from tui.app import Console, ConsoleOptions
 from tui.cli import parser
 from tui.data import Data
+from tui.dialogs.load import LoadDialog
 from tui.dialogs.scale import ScaleDialog
 from tui.start import start_from
 from widgets.plan_view import PlanView
@@ -39,7 +40,7 @@ __all__ = ["main"]
 
 _IMAGES = Path(__file__).with_name("images")
 _SIZE = (120, 36)
-_PATIENCE = 120.0
+_PATIENCE = 240.0
 _ZONE = 0.0
 """Times of the day are shown in UTC, wherever the pictures are made."""
 
@@ -138,7 +139,8 @@ async def seat(scenario: str, speed: float) -> AsyncIterator[Seat]:
     words = [f"--scenario={scenario}", f"--speed={speed}", "--seed=1"]
     with tempfile.TemporaryDirectory() as home, demo.running(words, environ, SystemClock()) as cluster:
         environ |= {"XDG_STATE_HOME": home, "XDG_CONFIG_HOME": home}
-        start = start_from(parser().parse_args([]), environ, demo_kubeconfig=cluster.kubeconfig)
+        asked = parser().parse_args(["demo", f"--speed={speed}"])
+        start = start_from(asked, environ, demo_kubeconfig=cluster.kubeconfig, demo_clouds=cluster.clouds)
         config = load(start.connect, environ=environ, interactive=False)
         app = Console(Data(start, config, SystemClock()), ConsoleOptions(utc_offset=_ZONE))
         async with app.run_test(size=_SIZE) as pilot:
@@ -196,6 +198,27 @@ async def _autoscaling() -> None:
         await person.until(lambda: person.workload("iris").operation is not None)
         await person.pilot.pause(3.0)
         person.picture("autoscaling")
+
+
+async def _load() -> None:
+    """A load test that makes an autoscaler scale out, at the speed of real time; then the GPUs."""
+    async with seat("default", 1) as person:
+        await person.until(
+            lambda: any(key.name == "qwen-chat" for key in person.app.session.live.view.workloads)
+        )
+        await person.open("qwen-chat")
+        begun = person.workload("qwen-chat").desired or 0
+        await person.press("t")
+        await person.until(lambda: isinstance(person.app.screen, LoadDialog))
+        await person.pilot.pause(1.0)
+        await person.press("enter")
+        await person.until(lambda: (person.workload("qwen-chat").desired or 0) > begun)
+        await person.until(lambda: person.workload("qwen-chat").ready == person.workload("qwen-chat").desired)
+        await person.pilot.pause(30.0)
+        person.picture("load")
+        await person.press("X", "escape", "o", "S")
+        await person.pilot.pause(3.0)
+        person.picture("gpus")
 
 
 async def _trouble() -> None:
@@ -280,6 +303,7 @@ def main() -> int:
     asyncio.run(_scaling())
     asyncio.run(_autoscaling())
     asyncio.run(_trouble())
+    asyncio.run(_load())
     return 0
 
 

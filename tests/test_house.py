@@ -91,3 +91,17 @@ def test_answers_without_loading_anything(option: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_the_first_frame_does_not_show_is_not_loaded_for_it() -> None:
+    code = (
+        "import sys, tui.commands, tui.console\n"
+        "libraries = {'kubernetes_asyncio', 'aiohttp', 'httpx', 'yaml', 'tomllib', 'zoneinfo', 'uvloop'}\n"
+        "others = ('clients.gpu', 'clients.exoscale', 'clients.modelarts', 'clients.load')\n"
+        "others += ('tui.forms', 'tui.loads')\n"
+        "pages = ('tui.screens.workload', 'tui.screens.gpus', 'tui.screens.text', 'tui.dialogs.scale')\n"
+        "heavy = [name for name in sys.modules if name in libraries or name.startswith(others + pages)]\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

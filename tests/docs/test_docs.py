@@ -23,6 +23,7 @@ from clients.serving.sources import SourceState
 from tests.conformance.deviations import DEVIATIONS
 from tui.audit import Ended, Intent, Sent
 from tui.cli import parser
+from tui.cloud_settings import ExoscaleTable, ModelArtsTable
 from tui.exits import Exit
 from tui.filter import LABEL
 from tui.rows import COLUMNS, Order
@@ -109,6 +110,9 @@ def test_every_option_and_exit_code_is_in_the_contract() -> None:
         assert f"| {code.value} | " in text, code
 
 
+_CLOUDS: dict[str, type[msgspec.Struct]] = {"exoscale": ExoscaleTable, "modelarts": ModelArtsTable}
+
+
 def settings_keys() -> set[str]:
     found: set[str] = set()
     for field in msgspec.structs.fields(_File):
@@ -116,13 +120,16 @@ def settings_keys() -> set[str]:
             found.add('contexts."GLOB".mode')
         elif field.encode_name == "kthena":
             found |= {"kthena.order", 'kthena.orders."GLOB"'}
-        elif field.encode_name in ("workloads", "gpu"):
+        elif field.encode_name in _CLOUDS:
+            names = [inner.encode_name for inner in msgspec.structs.fields(_CLOUDS[field.encode_name])]
+            found |= {f"{field.encode_name}.{name}" for name in names}
+        elif field.encode_name in ("workloads", "gpu", "load"):
             found |= {
                 f"{field.encode_name}.{inner.encode_name}" for inner in msgspec.structs.fields(field.type)
             }
         else:
-            found.add('prices."MODEL"' if field.encode_name == "prices" else field.encode_name)
-    return found
+            found.add('prices."NAME"' if field.encode_name == "prices" else field.encode_name)
+    return {'modelarts.projects."REGION"' if name == "modelarts.projects" else name for name in found}
 
 
 def test_exactly_the_settings_there_are_are_told() -> None:
@@ -162,7 +169,8 @@ def test_every_source_and_its_states_are_told() -> None:
 
 def test_every_guard_column_order_and_filter_word_is_told() -> None:
     text = page("console.md")
-    sources = [path.read_text() for path in (ROOT / "clients" / "kube").glob("*.py")]
+    places = (ROOT / "clients" / "kube", ROOT / "clients" / "serving")
+    sources = [path.read_text() for place in places for path in place.glob("*.py")]
     guards = {name for source in sources for name in re.findall(r'Guard\(\s*"([a-z-]+)"', source)}
     assert len(guards) >= 10
     assert set(re.findall(r"^\| `([a-z-]+)` \| (?:ok|WARN|CONFIRM|STOP)", text, re.MULTILINE)) == guards
@@ -173,6 +181,17 @@ def test_every_guard_column_order_and_filter_word_is_told() -> None:
     assert f"`{' '.join(COLUMNS)}`" in text
     assert f"`{' '.join(events._COLUMNS)}`" in text
     assert f"`{LABEL}:" in text
+
+
+def test_every_guard_source_and_rule_of_exoscale_is_told() -> None:
+    text = page("exoscale.md")
+    sources = [path.read_text() for path in (ROOT / "clients" / "exoscale").glob("*.py")]
+    guards = {name for source in sources for name in re.findall(r'Guard\(\s*"([a-z-]+)"', source)}
+    told = re.findall(r"^\| (?:EX\d+)? ?\| `([a-z-]+)` \|", text, re.MULTILINE)
+    assert sorted(told) == sorted(guards)
+    assert re.findall(r"^\| (EX\d+) \|", text, re.MULTILINE) == [f"EX{number}" for number in range(1, 11)]
+    polled = {name for source in sources for name in re.findall(r'_poller\(\s*"([^"]+)"', source)}
+    assert set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)) == polled
 
 
 def test_every_reason_of_trouble_is_told() -> None:

@@ -6,44 +6,23 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from clients.embedded.api import serve
-from clients.embedded.apiserver.access import Account, Identity
-from clients.embedded.apiserver.roles import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES
-from clients.embedded.apiserver.roles import RBAC as GROUP
 from clients.embedded.command import application
 from clients.embedded.controllers.hpa import HPAS
 from clients.embedded.controllers.hpa_objects import hpa_object, pods_metric, serving_reference
 from clients.embedded.controllers.kthena_labels import NAME
 from clients.embedded.curves import Steady
-from clients.embedded.store import Store
+from tests.support.role_files import granted
 from tests.support.simworld import NAMESPACE, World
-
-ROLES = Path(__file__).parents[2] / "deploy" / "console-rbac"
 
 METRIC = "vllm:num_requests_running"
 Run = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
-
-
-def granted(store: Store, holders: Mapping[str, Sequence[str]]) -> Identity:
-    """The roles in a cluster, bound to users whose tokens are their names."""
-    for path in ROLES.glob("*.yaml"):
-        store.create(CLUSTER_ROLES, yaml.safe_load(path.read_text()), manager="kubectl")
-    for user, roles in holders.items():
-        for name in roles:
-            binding = {
-                "metadata": {"name": f"{user}-{name}"},
-                "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": name},
-                "subjects": [{"apiGroup": GROUP, "kind": "User", "name": user}],
-            }
-            store.create(CLUSTER_ROLE_BINDINGS, binding, manager="kubectl")
-    return Identity({user: Account(user) for user in holders}, Account("nobody"))
 
 
 @pytest.fixture
