@@ -149,7 +149,8 @@ def test_resized_while_it_scales(cluster: Cluster, tmp_path: Path) -> None:
 def test_after_resizes_it_shows_what_a_repaint_draws(slow: tuple[Hostile, Path], tmp_path: Path) -> None:
     """On a frozen cluster, where nothing else changes what is shown."""
     with console(tmp_path / "home", "--kubeconfig", str(slow[1])) as terminal:
-        terminal.wait(lambda: at_fleet(terminal))
+        terminal.wait("G-0 scaling")  # The last that the front tells, but for the ages of GPU samples.
+        terminal.wait("gpu stale")
         for columns, lines in ((80, 24), (150, 50), (79, 20), (120, 36)):
             terminal.resize(columns, lines)
             terminal.settled(0.5)

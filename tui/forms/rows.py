@@ -107,6 +107,18 @@ class TypedWord(TypedLine):
         event.prevent_default()
 
 
+class Said(Static):
+    """What is said of the rows. Whoever made it is told when its height is another."""
+
+    def __init__(self, resized: Callable[[], None]) -> None:
+        super().__init__(id="said", markup=False)
+        self._resized = resized
+
+    def on_resize(self) -> None:
+        """It is laid out: only now its height is known."""
+        self._resized()
+
+
 class RowsDialog(Dialog[Answer]):
     """A frame, rows, what is said of them, keys. Subclasses say it, and do what Enter does."""
 
@@ -135,7 +147,7 @@ class RowsDialog(Dialog[Answer]):
                     with Horizontal():
                         yield Static(f" {row.label:<{_LABEL}}", classes="label", markup=False)
                         yield self._line(row)
-            yield Static(id="said", markup=False)
+            yield Said(self._fit)
             yield KeyLine(self.session.look)
 
     def _line(self, row: FormRow) -> Widget:
@@ -176,17 +188,16 @@ class RowsDialog(Dialog[Answer]):
         focused = self.focused
         about = next((row.explained for row in self._rows if self._lines[row.id] is focused), "")
         lines = [plain(line, 400) for line in (about, *self.said(), more) if line]
-        self.query_one("#said", Static).update("\n".join(lines))
-        self.call_after_refresh(self._fit)
+        self.query_one(Said).update("\n".join(lines))
 
     def on_resize(self) -> None:
         """Another height leaves room for other rows."""
-        self.call_after_refresh(self._fit)
+        self._fit()
 
     def _fit(self) -> None:
         """Rows scroll where all of them would push what is said of them, or the keys, out of sight."""
         if self.drawable:
-            beside = self.query_one("#said").outer_size.height + _FRAME
+            beside = self.query_one(Said).outer_size.height + _FRAME
             self.query_one(VerticalScroll).styles.max_height = max(4, self.size.height - beside)
 
     @on(Input.Submitted)
