@@ -17,11 +17,12 @@ from clients.embedded.apiserver.objects import Json
 from clients.embedded.apiserver.roles import bound_role
 from clients.embedded.cluster import Cluster
 from clients.gpu.discovery import AGENT_LABEL
+from clients.gpu.door import Door
 from clients.gpu.watch import Timing
 from clients.serving.gpu_readings import GpuReadings
 from clients.serving.gpus import AgentKind, GpuMark, GpuSample
 from clients.serving.sources import SourceState
-from tests.support.gpu_cluster import scenario, serving, watching
+from tests.support.gpu_cluster import SlowAnswers, scenario, serving, watching
 from tests.support.kube import until
 
 LIMIT = 30.0
@@ -174,6 +175,29 @@ async def test_a_right_that_was_given_counts_at_once_where_it_is_asked_for_again
         for kind, obj in bound_role("more", rules(missing), {"kind": "User", "name": "looks"}):
             cluster.store.create(kind, obj, manager="kubectl")
         watch.wake()
+        await until(lambda: len(watch.readings().samples) > 100, LIMIT)
+        await until(lambda: watch.readings().detail is None, LIMIT)
+
+
+async def test_a_refusal_of_before_the_right_was_given_is_not_believed_when_it_arrives_after() -> None:
+    cluster = scenario("default")
+    proxied = [{"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]}]
+    listed = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    identity = Identity({"looks": bound_account(cluster.store, "looks", listed)})
+    once = Timing(discover=1e6, again=1e6, longest=1e6)
+    doors: list[SlowAnswers] = []
+
+    def by(door: Door) -> Door:
+        doors.append(SlowAnswers(door))
+        return doors[0]
+
+    async with serving(cluster, identity) as url, watching(url, token="looks", timing=once, by=by) as watch:
+        watch.look()
+        await until(lambda: bool(doors) and doors[0].held > 0, LIMIT)
+        for kind, obj in bound_role("more", proxied, {"kind": "User", "name": "looks"}):
+            cluster.store.create(kind, obj, manager="kubectl")
+        watch.wake()
+        doors[0].arrive.set()
         await until(lambda: len(watch.readings().samples) > 100, LIMIT)
         await until(lambda: watch.readings().detail is None, LIMIT)
 
