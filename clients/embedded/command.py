@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     sizes = parser.add_argument_group("of scenario synthetic; the last three also of mixed-large")
     sizes.add_argument("--workloads", type=_at_least(1), metavar="W")
     sizes.add_argument("--groups", type=_at_least(1), metavar="G", help="of each workload")
-    sizes.add_argument("--pods", type=_at_least(0), metavar="P", help="in all")
+    sizes.add_argument("--pods", type=_at_least(0), metavar="P", help="of workloads, in all")
     sizes.add_argument("--nodes", type=_at_least(1, 10_000), metavar="N")
     sizes.add_argument("--event-rate", type=_rate, metavar="R", help="pod changes a simulated second")
     return parser

@@ -1,7 +1,7 @@
 """A large cluster of all sorts: 1,000 ModelServings, 2,000 Deployments, 500 HPAs, 20,000 pods, 1,000 nodes.
 
 Every fourth Deployment is scaled by an HPA on cpu; of those, one in 25 is under a demand that changes.
-With fewer pods there is less of everything, in the same proportions.
+With fewer pods there is less of everything, in the same proportions. Each node's exporter comes on top.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.hpa_objects import hpa_object, resource_metric
 from clients.embedded.curves import Curve, Steady, Wave, chance
+from clients.embedded.gpu_exporters import add_exporters
 from clients.embedded.scenarios.changes import Changes
 from clients.embedded.scenarios.ground import DAY, add_nodes, plant_all
 from clients.embedded.scenarios.scenario import Scenario, Size
@@ -50,6 +51,7 @@ def _fill(cluster: Cluster, size: Size) -> None:
     for index in range(2 * shares):
         _plant_deployment(cluster, index, DAY * (1 + 9 * (2 * shares - index) / (2 * shares)))
     Changes(cluster, size.event_rate)
+    add_exporters(cluster)
 
 
 def _plant_deployment(cluster: Cluster, index: int, age: float) -> None:

@@ -1,11 +1,13 @@
 """Load for measurements: so many workloads, groups, pods and nodes, and so many pod changes a second.
 
+The pods that are told are those of workloads; each node's exporter comes on top, and does not change.
 Nothing else happens.
 """
 
 from __future__ import annotations
 
 from clients.embedded.cluster import Cluster
+from clients.embedded.gpu_exporters import add_exporters
 from clients.embedded.scenarios.changes import Changes
 from clients.embedded.scenarios.ground import DAY, add_nodes, notebook, plant_all
 from clients.embedded.scenarios.scenario import Scenario, Size
@@ -53,6 +55,7 @@ def _fill(cluster: Cluster, size: Size) -> None:
     for index in range(size.pods - planted):
         cluster.ground.plant_pod(notebook("load-0", f"single-{index}", 0), DAY)
     Changes(cluster, size.event_rate)
+    add_exporters(cluster)
 
 
 SCENARIO = Scenario(_fill, clouds=False, sized=("workloads", "groups", "pods", "nodes", "event_rate"))

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from clients.embedded.apiserver.history import Change
+from clients.embedded.apiserver.proxy import PageRequest
 from clients.embedded.cluster import Cluster
 from clients.embedded.controllers.kthena_spec import RESOURCE
+from clients.embedded.gpupages import GpuPages
 from clients.embedded.scenarios.catalogue import SCENARIOS, make_cluster
 from clients.embedded.scenarios.changes import SEQUENCE
 from clients.embedded.scenarios.scenario import Size
@@ -196,12 +198,40 @@ def test_trouble_has_every_trouble_from_the_first_moment() -> None:
     assert "NodeLost" in waiting(cluster)
 
 
-def test_empty_is_empty() -> None:
+def pods_of_workloads(cluster: Cluster) -> int:
+    """All but those that stand on every node to tell of its GPUs: these are the cluster's own."""
+    return len(cluster.store.records("pods")) - len(cluster.store.records("pods", "gpu-operator"))
+
+
+def test_empty_has_nodes_and_no_workload() -> None:
     cluster = made("empty")
     cluster.run_for(60)
     assert cluster.store.list(RESOURCE) == []
-    assert cluster.store.list("pods") == []
+    assert pods_of_workloads(cluster) == 0
     assert len(list(cluster.nodes)) == 16
+    assert sum(node.free for node in cluster.nodes) == 128
+
+
+SIZES = {
+    "synthetic": Size(workloads=3, groups=2, pods=30, nodes=5),
+    "mixed-large": Size(pods=100, nodes=10),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_every_node_with_gpus_has_a_page_that_tells_of_them(name: str) -> None:
+    cluster = made(name, size=SIZES.get(name))
+    pages = GpuPages(cluster.gpus, cluster.nodes, cluster.clock)
+    told: dict[str, bytes] = {}
+    for pod in cluster.store.list("pods", "gpu-operator"):
+        handler = pages.handler(pod, 9400)
+        if handler is not None:
+            answer = await handler(PageRequest("GET", "/metrics", "", {}, b""))
+            told[pod["spec"]["nodeName"]] = answer.body if answer.status == 200 else b""
+    alive = {node.name for node in cluster.nodes if node.gpus and node.alive}
+    assert told.keys() == alive
+    silent = {"gpu-node-10"} if name == "trouble" else set()
+    assert {node for node, page in told.items() if b"DCGM_FI_DEV_GPU_UTIL{" not in page} == silent
 
 
 def test_large_is_large_and_quickly_there() -> None:
@@ -225,21 +255,24 @@ def test_mixed_large_has_all_sorts_and_moves_a_little() -> None:
         RESOURCE: 1000,
         "deployments.apps": 2000,
         "horizontalpodautoscalers.autoscaling": 500,
-        "pods": 20_000,
     }
+    assert pods_of_workloads(cluster) == 20_000
     assert {key: len(cluster.store.records(key)) for key in counts} == counts
     began = time.process_time()
     cluster.run_for(300)
     assert time.process_time() - began < 60
     sizes = [obj["spec"]["replicas"] for obj in cluster.store.list("deployments.apps")]
     assert len([size for size in sizes if size != 5]) in range(5, 60)
-    assert len(cluster.store.records("pods")) in range(19_900, 20_200)
+    assert pods_of_workloads(cluster) in range(19_900, 20_200)
 
 
 @pytest.mark.parametrize(("workloads", "groups", "pods"), [(7, 3, 100), (20, 5, 60), (3, 2, 5)])
-def test_synthetic_has_exactly_the_pods_it_was_asked_for(workloads: int, groups: int, pods: int) -> None:
+def test_synthetic_has_exactly_the_pods_it_was_asked_for_beside_those_of_its_nodes(
+    workloads: int, groups: int, pods: int
+) -> None:
     cluster = made("synthetic", size=Size(workloads=workloads, groups=groups, pods=pods, nodes=4))
-    assert len(cluster.store.records("pods")) == pods
+    assert pods_of_workloads(cluster) == pods
+    assert len(cluster.store.records("pods")) == pods + 4
     if pods >= workloads * groups:
         assert {len(found) for found in cluster.dump().values()} == {groups}
         assert len(cluster.dump()) == workloads
@@ -251,9 +284,9 @@ def test_mixed_large_is_smaller_in_the_same_proportions_when_told() -> None:
         RESOURCE: 20,
         "deployments.apps": 40,
         "horizontalpodautoscalers.autoscaling": 10,
-        "pods": 400,
         "nodes": 10,
     }
+    assert pods_of_workloads(cluster) == 400
     assert {key: len(cluster.store.records(key)) for key in counts} == counts
 
 
@@ -275,6 +308,7 @@ def test_changes_of_pods_are_steady_and_numbered_without_a_gap(name: str, size: 
         assert isinstance(meta, dict)
         assert isinstance(status, dict)
         assert change == "MODIFIED"
+        assert meta["namespace"] != "gpu-operator"
         seen.append(int(meta["annotations"][SEQUENCE]))
         assert status["message"] == f"sequence {seen[-1]}"
 
