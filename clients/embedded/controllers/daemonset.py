@@ -12,10 +12,11 @@ from typing import Any
 
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.controllers.deployment import template_hash
-from clients.embedded.controllers.owned_pods import OwnedPod, OwnedPods
-from clients.embedded.controllers.recorder import Recorder, reference
+from clients.embedded.controllers.owned_pods import OwnedPod
+from clients.embedded.controllers.pod_owners import PodOwners
+from clients.embedded.controllers.recorder import reference
 from clients.embedded.controllers.replicaset import MANAGER, pod_of, pod_template
-from clients.embedded.controllers.workqueue import Key, WorkQueue
+from clients.embedded.controllers.workqueue import Key
 from clients.embedded.engine import Engine
 from clients.embedded.nodes import Nodes
 from clients.embedded.scheduler import node_refusal
@@ -37,41 +38,15 @@ _TOLERATED = (
 """What every DaemonSet's pod stands."""
 
 
-class DaemonSets:
+class DaemonSets(PodOwners):
     """Acts on every DaemonSet from ``start`` on."""
 
     def __init__(self, store: Store, engine: Engine, nodes: Nodes) -> None:
-        self._store = store
-        self._engine = engine
+        super().__init__(store, engine, DAEMON_SETS, "DaemonSet", "daemonset-controller")
         self._nodes = nodes
-        self._recorder = Recorder(store, engine, "daemonset-controller")
-        self._queue = WorkQueue(engine, self._sync)
-        self._keys: dict[str, Key] = {}
         self._seen: dict[str, list[Any]] = {}
         """What decides whether a node takes a pod."""
-        self._pods = OwnedPods(store, "DaemonSet", self._pod_changed)
-        store.subscribe(DAEMON_SETS, self._changed)
         store.subscribe("nodes", self._node_changed)
-
-    def start(self) -> None:
-        """Looks at its objects from now on, and at those that are there."""
-        self._queue.open()
-        for key in self._keys.values():
-            self._queue.add(key)
-
-    def _changed(self, change: str, obj: Json) -> None:
-        meta = obj["metadata"]
-        if change == "DELETED":
-            self._keys.pop(meta["uid"], None)
-            return
-        key = self._keys[meta["uid"]] = (meta["namespace"], meta["name"])
-        if (obj.get("status") or {}).get("observedGeneration") != meta["generation"]:
-            self._queue.add(key)
-
-    def _pod_changed(self, _change: str, pod: OwnedPod) -> None:
-        key = self._keys.get(pod.owner)
-        if key is not None:
-            self._queue.add(key)
 
     def _node_changed(self, change: str, node: Json) -> None:
         """Heartbeats are no news."""

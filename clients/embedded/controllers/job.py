@@ -7,10 +7,10 @@ finalizers on pods.
 from __future__ import annotations
 
 from clients.embedded.apiserver.objects import Json, timestamp
-from clients.embedded.controllers.owned_pods import OwnedPod, OwnedPods
-from clients.embedded.controllers.recorder import Recorder, reference
+from clients.embedded.controllers.pod_owners import PodOwners
+from clients.embedded.controllers.recorder import reference
 from clients.embedded.controllers.replicaset import MANAGER, pod_of, pod_template
-from clients.embedded.controllers.workqueue import Key, WorkQueue
+from clients.embedded.controllers.workqueue import Key
 from clients.embedded.engine import Engine
 from clients.embedded.store import Store
 
@@ -21,39 +21,23 @@ COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 """Label and annotation of every pod."""
 
 
-class Jobs:
+class Jobs(PodOwners):
     """Acts on every Job from ``start`` on."""
 
     def __init__(self, store: Store, engine: Engine) -> None:
-        self._store = store
-        self._engine = engine
-        self._recorder = Recorder(store, engine, "job-controller")
-        self._queue = WorkQueue(engine, self._sync)
-        self._keys: dict[str, Key] = {}
+        super().__init__(store, engine, JOBS, "Job", "job-controller")
         self._begun: dict[str, float] = {}
         """By uid: UTC seconds."""
-        self._pods = OwnedPods(store, "Job", self._pod_changed)
-        store.subscribe(JOBS, self._changed)
-
-    def start(self) -> None:
-        """Looks at its objects from now on, and at those that are there."""
-        self._queue.open()
-        for key in self._keys.values():
-            self._queue.add(key)
 
     def _changed(self, change: str, obj: Json) -> None:
-        meta = obj["metadata"]
+        super()._changed(change, obj)
         if change == "DELETED":
-            self._keys.pop(meta["uid"], None)
-            self._begun.pop(meta["uid"], None)
-        elif meta["uid"] not in self._keys:
-            key = self._keys[meta["uid"]] = (meta["namespace"], meta["name"])
-            self._queue.add(key)
+            self._begun.pop(obj["metadata"]["uid"], None)
 
-    def _pod_changed(self, _change: str, pod: OwnedPod) -> None:
-        key = self._keys.get(pod.owner)
-        if key is not None:
-            self._queue.add(key)
+    def _is_news(self, obj: Json, *, known: bool) -> bool:
+        """Its spec never changes in what matters; the rest is told by its pods and its deadline."""
+        del obj
+        return not known
 
     def _sync(self, key: Key) -> None:
         obj = self._store.get(JOBS, *key)

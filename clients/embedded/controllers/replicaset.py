@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clients.embedded.apiserver.objects import Json, decode, encode
-from clients.embedded.controllers.owned_pods import OwnedPod, OwnedPods, controller_of, owner_reference
+from clients.embedded.controllers.owned_pods import OwnedPod, controller_of, owner_reference
 from clients.embedded.controllers.pod_defaults import with_pod_defaults
-from clients.embedded.controllers.recorder import Recorder, reference
+from clients.embedded.controllers.pod_owners import PodOwners
+from clients.embedded.controllers.recorder import reference
 from clients.embedded.controllers.replicaset_order import victims
-from clients.embedded.controllers.workqueue import Key, WorkQueue
+from clients.embedded.controllers.workqueue import Key
 from clients.embedded.engine import Engine
 from clients.embedded.store import Store
 
@@ -57,53 +58,20 @@ def counted(replica_set: Json, pods: list[OwnedPod], now: float) -> Json:
     return told | {name: count for name, count in counts.items() if count}
 
 
-class ReplicaSets:
+class ReplicaSets(PodOwners):
     """Acts on every ReplicaSet from ``start`` on."""
 
     def __init__(self, store: Store, engine: Engine) -> None:
-        self._store = store
-        self._engine = engine
-        self._recorder = Recorder(store, engine, "replicaset-controller")
-        self._queue = WorkQueue(engine, self._sync)
-        self._keys: dict[str, Key] = {}
+        super().__init__(store, engine, REPLICA_SETS, "ReplicaSet", "replicaset-controller")
         self.pod_hooks: list[Callable[[Json], None]] = []
         """Complete a pod before it is created, as mutating webhooks do."""
         self.emptied: list[Callable[[Key], None]] = []
         """Told when the last pod of a ReplicaSet is gone."""
-        self._pods = OwnedPods(store, "ReplicaSet", self._pod_changed)
-        store.subscribe(REPLICA_SETS, self._changed)
-
-    def start(self) -> None:
-        """Looks at its objects from now on, and at those that nobody has looked at yet."""
-        self._queue.open()
-        for record in self._store.records(REPLICA_SETS):
-            if record.status in (None, b"{}"):
-                self._queue.add(record.key)
-
-    def look(self, namespace: str, name: str) -> None:
-        """One pass now."""
-        self._sync((namespace, name))
-
-    def pods_of(self, uid: str) -> list[OwnedPod]:
-        """The pods of the ReplicaSet with this uid."""
-        return self._pods.of(uid)
-
-    def _changed(self, change: str, obj: Json) -> None:
-        meta = obj["metadata"]
-        key = (meta["namespace"], meta["name"])
-        if change == "DELETED":
-            self._keys.pop(meta["uid"], None)
-            return
-        self._keys[meta["uid"]] = key
-        if (obj.get("status") or {}).get("observedGeneration") != meta.get("generation"):
-            self._queue.add(key)
 
     def _pod_changed(self, change: str, pod: OwnedPod) -> None:
+        super()._pod_changed(change, pod)
         key = self._keys.get(pod.owner)
-        if key is None:
-            return
-        self._queue.add(key)
-        if change == "DELETED" and not self._pods.of(pod.owner):
+        if key is not None and change == "DELETED" and not self._pods.of(pod.owner):
             for listener in self.emptied:
                 listener(key)
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from clients.embedded.apiserver.objects import Json
 from clients.embedded.controllers.deployment import template_hash
-from clients.embedded.controllers.owned_pods import OwnedPod, OwnedPods, owner_reference
-from clients.embedded.controllers.recorder import Recorder, reference
+from clients.embedded.controllers.owned_pods import OwnedPod, owner_reference
+from clients.embedded.controllers.pod_owners import PodOwners
+from clients.embedded.controllers.recorder import reference
 from clients.embedded.controllers.replicaset import MANAGER, pod_of, pod_template
 from clients.embedded.controllers.statefulset_order import (
     REVISION_LABEL,
@@ -16,7 +17,7 @@ from clients.embedded.controllers.statefulset_order import (
     ordinals,
     wanted,
 )
-from clients.embedded.controllers.workqueue import Key, WorkQueue
+from clients.embedded.controllers.workqueue import Key
 from clients.embedded.engine import Engine
 from clients.embedded.store import Store
 
@@ -60,48 +61,12 @@ def stateful_pod(obj: Json, template: Json, ordinal: int, revision: str) -> Json
     return pod
 
 
-class StatefulSets:
+class StatefulSets(PodOwners):
     """Acts on every StatefulSet from ``start`` on."""
 
     def __init__(self, store: Store, engine: Engine) -> None:
-        self._store = store
-        self._engine = engine
-        self._recorder = Recorder(store, engine, "statefulset-controller")
-        self._queue = WorkQueue(engine, self._sync)
-        self._keys: dict[str, Key] = {}
+        super().__init__(store, engine, STATEFUL_SETS, "StatefulSet", "statefulset-controller")
         self.pod_hooks: list[PodHook] = []
-        self._pods = OwnedPods(store, "StatefulSet", self._pod_changed)
-        store.subscribe(STATEFUL_SETS, self._changed)
-
-    def start(self) -> None:
-        """Looks at its objects from now on, and at those that nobody has looked at yet."""
-        self._queue.open()
-        for record in self._store.records(STATEFUL_SETS):
-            if record.status in (None, b"{}"):
-                self._queue.add(record.key)
-
-    def look(self, namespace: str, name: str) -> None:
-        """One pass now."""
-        self._sync((namespace, name))
-
-    def pods_of(self, uid: str) -> list[OwnedPod]:
-        """The pods of the StatefulSet with this uid."""
-        return self._pods.of(uid)
-
-    def _changed(self, change: str, obj: Json) -> None:
-        meta = obj["metadata"]
-        key = (meta["namespace"], meta["name"])
-        if change == "DELETED":
-            self._keys.pop(meta["uid"], None)
-            return
-        self._keys[meta["uid"]] = key
-        if (obj.get("status") or {}).get("observedGeneration") != meta["generation"]:
-            self._queue.add(key)
-
-    def _pod_changed(self, _change: str, pod: OwnedPod) -> None:
-        key = self._keys.get(pod.owner)
-        if key is not None:
-            self._queue.add(key)
 
     # -- one pass --------------------------------------------------------------------------------------
 
