@@ -40,7 +40,7 @@ class Api:
         self.namespace = namespace
         headers = {"User-Agent": "conformance/1"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self.http = httpx.Client(
-            base_url=target.url, headers=headers, verify=False, trust_env=False, timeout=15.0
+            base_url=target.url, headers=headers, verify=False, trust_env=False, timeout=60.0
         )
 
     def __enter__(self) -> Api:
@@ -154,7 +154,7 @@ def causes(answer: httpx.Response) -> set[tuple[str, str]]:
     return {(c.get("reason"), c.get("field")) for c in answer.json()["details"]["causes"]}
 
 
-def eventually(check: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(check: Callable[[], bool], seconds: float = 60.0) -> None:
     """Polls until it holds."""
     deadline = time.monotonic() + seconds
     while not check():

@@ -62,10 +62,10 @@ def start_embedded() -> Iterator[Target]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield Target("embedded", f"http://127.0.0.1:{ports[0]}", "", "viewer-token", "ns-token", _NS)
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()

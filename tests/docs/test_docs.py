@@ -98,7 +98,7 @@ def options(command_line: argparse.ArgumentParser) -> Iterator[str]:
 
 def embedded_options() -> set[str]:
     command = [sys.executable, "-P", "-m", "clients.embedded", "--help"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return set(re.findall(r"--[a-z][a-z-]+", told.stdout)) - {"--help"}
 
 

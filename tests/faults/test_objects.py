@@ -112,7 +112,7 @@ async def test_thousands_of_events_at_once(server: Misbehaving, session: Session
             server.put(f"n{number % 500}", value=number)
         for number in range(250):
             server.delete(f"n{number}")
-        await until(lambda: run.agrees(server.objects), 15)
+        await until(lambda: run.agrees(server.objects))
         assert run.notes.replacements == 1
 
 

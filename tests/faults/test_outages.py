@@ -97,12 +97,12 @@ async def test_list_that_is_never_answered(server: Misbehaving, session: Session
 
 async def test_bookmarks_keep_an_idle_watch_open(server: Misbehaving, session: Session) -> None:
     server.bookmark_every = 0.05
-    async with reflecting(session, timing=replace(BRISK, idle=1.0)) as run:
+    async with reflecting(session, timing=replace(BRISK, idle=2.0)) as run:
         await until(lambda: run.live() and server.watchers)
         watches = server.count(is_watch)
         begun = run.reflector.status.last_contact
         assert begun is not None
-        await until(lambda: (run.reflector.status.last_contact or 0) > begun + 1.5)
+        await until(lambda: (run.reflector.status.last_contact or 0) > begun + 2.5)
         assert server.count(is_watch) == watches
         assert SourceState.QUIET not in run.notes.states
 

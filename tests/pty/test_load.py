@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from tests.support.load_runs import children, gone
 from tests.support.pty import Terminal
-from tests.support.pty_console import console, go_to
+from tests.support.pty_console import console, enter, go_to
 from tests.tui.cli.conftest import Cluster
 
 
@@ -25,16 +24,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def begin(terminal: Terminal) -> None:
-    """Two keys; Enter again only where the form says that it came too early."""
+    """Two keys."""
     go_to(terminal, "default/qwen-chat")
     terminal.send("t")
     terminal.wait("may be tested: it is on this machine")
-    for _ in range(5):
-        time.sleep(0.5)
-        terminal.send("\r")
-        terminal.wait(lambda: terminal.find("load test  ") or terminal.find("press it again"))
-        if terminal.find("load test  "):
-            break
+    enter(terminal, lambda: terminal.find("load test  "))
     terminal.wait(lambda: terminal.found(r"ok [1-9]"))
 
 
@@ -56,7 +50,6 @@ def test_quitting_asks_and_ends_the_load(cluster: Cluster, tmp_path: Path) -> No
         terminal.send("q")
         terminal.wait("the load ends with the console")
         terminal.send("j")
-        time.sleep(0.5)
-        terminal.send("\r")
-        assert terminal.process.wait(20) == 0
+        enter(terminal, lambda: terminal.process.poll() is not None)
+        assert terminal.process.wait(60) == 0
         gone(generator)

@@ -93,7 +93,7 @@ def test_up_one_by_one_down_from_the_end_and_back(tmp_path: Path, columns: int, 
         terminal.wait(lambda: planned(terminal, 5, 6))
         assert dialog_open(terminal)
         confirm(terminal)
-        terminal.wait("5>6 done, 1 of 1 group", 20.0)
+        terminal.wait("5>6 done, 1 of 1 group")
         terminal.wait("6/6 ready")
         assert terminal.screen.strange == []
         terminal.send("q")
@@ -156,7 +156,7 @@ def test_what_kubectl_asks_is_shown_with_its_asker(cluster: Cluster, tmp_path: P
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -169,7 +169,7 @@ def test_what_kubectl_asks_is_shown_with_its_asker(cluster: Cluster, tmp_path: P
         kubectl("scale", "modelserving/qwen-coder", f"--replicas={before + 1}")
         terminal.wait(f"{before}>{before + 1} 0 of 1 group done")
         terminal.wait("by kubectl")
-        terminal.wait(f"{before}>{before + 1} done, 1 of 1 group, by kubectl", 20.0)
+        terminal.wait(f"{before}>{before + 1} done, 1 of 1 group, by kubectl")
         assert kubectl("get", "pods").count("qwen-coder-") == (before + 1) * 3
         terminal.send("u")
         terminal.wait("nothing of mine to undo")

@@ -145,7 +145,7 @@ def test_a_closed_terminal_ends_the_program() -> None:
         terminal.wait("count 0")
         terminal.settled()
         terminal.hang_up()
-        assert terminal.process.wait(30) == Exit.INTERRUPTED
+        assert terminal.process.wait(60) == Exit.INTERRUPTED
 
 
 def test_no_color_sends_no_colour_but_still_marks_what_matters() -> None:

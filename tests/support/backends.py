@@ -62,7 +62,7 @@ class Looked:
             found = self.named(name)
             return found is not None and (found.desired, len(found.drivers)) == (desired, drivers)
 
-        await until(come, 10)
+        await until(come)
 
     async def all_read(self) -> None:
         """Until every source has told all that it has."""
@@ -97,7 +97,7 @@ async def looking(world: World, rules: Sequence[Mapping[str, Any]] | None = None
     looked = Looked(world, backend)
     reading = asyncio.ensure_future(backend.run(looked))
     try:
-        await until(lambda: looked.workloads, 10)
+        await until(lambda: looked.workloads)
         await looked.all_read()
         yield looked
     finally:

@@ -37,7 +37,7 @@ def screen_text(app: App[int]) -> str:
     return "\n".join("".join(segment.text for segment in strip) for strip in update.strips)
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits for a condition; fails when it does not come in time."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for

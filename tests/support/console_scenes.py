@@ -81,7 +81,7 @@ def fleet_of_five() -> ScriptedDoor:
 async def _planned(seen: Driven) -> None:
     dialog = seen.app.screen
     assert isinstance(dialog, ScaleDialog)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (dialog.plan and dialog._word.check is Check.HEARD):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     for _ in range(3):
@@ -90,13 +90,13 @@ async def _planned(seen: Driven) -> None:
 
 async def _first_choice(seen: Driven) -> None:
     """The first line of the list that is open, taken."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not isinstance(seen.app.screen, ChoiceDialog):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     await seen.look()
     before = seen.app.screen
     await seen.press("enter")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while seen.app.screen is before or not isinstance(seen.app.screen, Dialog):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     for _ in range(3):

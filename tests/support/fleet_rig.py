@@ -73,7 +73,7 @@ class Rig:
         assert found is not None, list(self._fleet.workloads)
         return found
 
-    async def live_until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
+    async def live_until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
         """Lives on while the backend reads, until ``condition`` holds; fails when it does not in time."""
         end = time.monotonic() + seconds
         while not condition():
@@ -119,7 +119,7 @@ async def rig(*objects: tuple[str, Json], nodes: int = 8) -> AsyncIterator[Rig]:
     fleet = _Fleet()
     reading = asyncio.ensure_future(backend.run(fleet))
     try:
-        await until(lambda: fleet.workloads, 10)
+        await until(lambda: fleet.workloads)
         yield Rig(world, backend, fleet)
     finally:
         reading.cancel()

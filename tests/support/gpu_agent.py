@@ -24,7 +24,7 @@ _LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*"'
 _SAMPLE = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{{((?:{_LABEL}(?:,{_LABEL})*)?)\}})? (\S+)")
 _PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"')
 _UNESCAPED = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
-_DEADLINE = 20.0
+_DEADLINE = 60.0
 
 
 class Sample(NamedTuple):

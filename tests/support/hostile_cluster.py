@@ -232,5 +232,5 @@ def hostile_cluster(folder: Path, texts: tuple[str, ...]) -> Iterator[tuple[Host
     try:
         yield front, kubeconfig
     finally:
-        asyncio.run_coroutine_threadsafe(front.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(front.stop(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)

@@ -110,7 +110,7 @@ class Running:
         return self.reflector.status.state is SourceState.LIVE
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits for a condition; fails when it does not come true in time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.held_port import held_port
+
 Json = dict[str, Any]
 Match = Callable[[web.Request], bool]
 Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -75,7 +77,7 @@ class Misbehaving:
         self.date: str | None = None
         self.bookmark_every: float | None = None
         self.bookmarks = 0
-        self.port = 0
+        self._held, self.port = held_port()
         self._runner: web.AppRunner | None = None
 
     # The truth
@@ -193,7 +195,6 @@ class Misbehaving:
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
-        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Refuses connections from here on and closes the open ones."""
@@ -201,6 +202,11 @@ class Misbehaving:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def close(self) -> None:
+        """Stops for good; the port is anybody's again."""
+        await self.stop()
+        self._held.close()
 
     async def _stamp(self, request: web.Request, response: web.StreamResponse) -> None:
         if self.date is not None:
@@ -306,4 +312,4 @@ async def misbehaving() -> AsyncIterator[Misbehaving]:
     try:
         yield server
     finally:
-        await server.stop()
+        await server.close()

@@ -104,7 +104,7 @@ class Terminal:
         """Whether a line on the screen matches."""
         return any(re.search(pattern, line) for line in self.text())
 
-    def wait(self, condition: Callable[[], bool] | str, deadline: float = 30.0) -> None:
+    def wait(self, condition: Callable[[], bool] | str, deadline: float = 60.0) -> None:
         """Until the words are on the screen or the condition holds; fails with what is there instead."""
         end = time.monotonic() + deadline
         while not (self.find(condition) if isinstance(condition, str) else condition()):
@@ -112,7 +112,7 @@ class Terminal:
                 raise AssertionError(f"waited {deadline} s for {condition!r} on:\n" + "\n".join(self.text()))
             time.sleep(0.01)
 
-    def settled(self, quiet: float = 0.15, deadline: float = 20.0) -> None:
+    def settled(self, quiet: float = 0.15, deadline: float = 60.0) -> None:
         """Until nothing was sent for ``quiet`` seconds, and no frame is drawn half."""
         end = time.monotonic() + deadline
         last, since = self.bytes, time.monotonic()
@@ -147,7 +147,7 @@ class Terminal:
         """To the program."""
         os.kill(self.process.pid, number)
 
-    def ended(self, deadline: float = 30.0) -> int:
+    def ended(self, deadline: float = 60.0) -> int:
         """The program's exit status, once it ended."""
         self._reading.set()
         return self.process.wait(deadline)
@@ -155,7 +155,7 @@ class Terminal:
     def hang_up(self) -> None:
         """The line is cut."""
         self._open = False
-        self._thread.join(10)
+        self._thread.join(60)
         os.close(self._master)
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class Terminal:
         self._reading.set()
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)
         if self._open:
             self.hang_up()
 

@@ -10,13 +10,25 @@ from pathlib import Path
 
 from tests.support.pty import Terminal
 
-__all__ = ["DIALOG", "at_fleet", "confirm", "console", "dialog_open", "go_to", "selected", "watched"]
+__all__ = [
+    "DIALOG",
+    "at_fleet",
+    "confirm",
+    "console",
+    "dialog_open",
+    "enter",
+    "go_to",
+    "selected",
+    "watched",
+]
 
 DIALOG = "- Scale "
 """In the frame of the scale dialog, whatever it scales."""
 
 _HELD = 0.35
 """Seconds that a plan must have been on the screen before Enter counts, and a little more."""
+_TRIES = 20
+"""How often Enter may come too early: on a busy machine what is planned arrives in pieces."""
 
 
 def console(
@@ -70,7 +82,7 @@ def confirm(terminal: Terminal, typed: str = "", *, sent: Callable[[], bool] | N
     """
     terminal.wait("the server's dry run accepts it")
     done = sent or (lambda: not dialog_open(terminal))
-    for _ in range(5):
+    for _ in range(_TRIES):
         for key in typed:
             terminal.send(key)
             time.sleep(_HELD / 2)
@@ -82,12 +94,23 @@ def confirm(terminal: Terminal, typed: str = "", *, sent: Callable[[], bool] | N
     raise AssertionError("never confirmed:\n" + "\n".join(terminal.text()))
 
 
+def enter(terminal: Terminal, done: Callable[[], bool]) -> None:
+    """Enter on what has to have been on the screen for a while; again only where it says that it was not."""
+    for _ in range(_TRIES):
+        time.sleep(_HELD)
+        terminal.send("\r")
+        terminal.wait(lambda: done() or terminal.find("press it again"))
+        if done():
+            return
+    raise AssertionError("never taken:\n" + "\n".join(terminal.text()))
+
+
 def watched(
     terminal: Terminal,
     line: str,
     until: Callable[[], bool] | str,
     *,
-    deadline: float = 20.0,
+    deadline: float = 60.0,
 ) -> list[str]:
     """What stood in the lines that match ``line``, each time it was different, until the words are there."""
     pattern = re.compile(line)

@@ -24,13 +24,13 @@ from tui.start import start_from
 
 __all__ = ["PATIENCE", "Seat", "seat"]
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that a condition is waited for: generous, since a machine may be busy."""
 
 
-_NOT_YET = "press it again"
+_NOT_YET = "not sent: "
 """What a dialog says where what was to be seen has just changed."""
-_LOOKS = 10
+_LOOKS = 20
 
 
 class Seat:
@@ -57,10 +57,13 @@ class Seat:
         dialog = screen
         for _ in range(_LOOKS):
             await self.comes_to(lambda: dialog._current and dialog.settled.ready)
-            await self.pilot.press(*typed)
+            await self.pilot.press(*["backspace"] * len(dialog.typed), *typed)
             await self.pilot.pause(0.4)
+            dialog.message = None
             await self.pilot.press("enter")
-            await self.comes_to(lambda: self.app.screen is not dialog or _NOT_YET in (dialog.message or ""))
+            await self.comes_to(
+                lambda: self.app.screen is not dialog or (dialog.message or "").startswith(_NOT_YET)
+            )
             if self.app.screen is not dialog:
                 return
         raise AssertionError(f"what it rests on changes all the time:\n{self.text}")

@@ -344,7 +344,7 @@ def test_who_waited_while_the_file_was_moved_aside_writes_to_the_new_one(tmp_pat
         until(lambda: _times_open(path) == 2, "the writer waiting for the lock")
         path.rename(place.before)
         path.write_bytes(b"new\n")
-    waits.join(20)
+    waits.join(60)
     assert path.read_bytes() == b"new\nlate\n"
     assert place.before.read_bytes() == b"full\n"
 
@@ -374,7 +374,7 @@ def test_two_writers_at_once_do_not_mix(tmp_path: Path) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(20)
+        writer.join(60)
         assert writer.exitcode == 0
     written = path.read_bytes().splitlines()
     assert sorted(set(written)) == [b"a" * 4000, b"b" * 4000]

@@ -268,7 +268,7 @@ async def test_a_hang_up_in_the_middle_still_writes_down_the_answer(tmp_path: Pa
     desk = Desk(tmp_path)
     desk.backend.release.clear()
     sending = asyncio.ensure_future(desk.send(2, 4))
-    await asyncio.wait_for(desk.backend.entered.wait(), 5)
+    await asyncio.wait_for(desk.backend.entered.wait(), 60)
     sending.cancel()
     await asyncio.sleep(0)
     assert not sending.done()
@@ -285,7 +285,7 @@ async def test_an_end_before_the_answer_writes_down_that_nobody_knows(
     desk = Desk(tmp_path)
     desk.backend.release.clear()
     sending = asyncio.ensure_future(desk.send(2, 4))
-    await asyncio.wait_for(desk.backend.entered.wait(), 5)
+    await asyncio.wait_for(desk.backend.entered.wait(), 60)
     await desk.scaling.close()
     assert (await sending).result is Result.UNKNOWN
     assert [record["type"] for record in desk.records()] == ["intent", "sent"]
@@ -300,7 +300,7 @@ async def test_an_end_during_the_dry_run_sends_nothing(
     desk = Desk(tmp_path)
     desk.backend.asking.clear()
     sending = asyncio.ensure_future(desk.send(2, 4))
-    await asyncio.wait_for(desk.backend.asked_for.wait(), 5)
+    await asyncio.wait_for(desk.backend.asked_for.wait(), 60)
     await desk.scaling.close()
     assert (await sending).result is Result.REFUSED
     assert [what for what, _ in desk.backend.asked] == ["dry run"]
@@ -311,7 +311,7 @@ async def test_an_end_waits_for_an_answer_that_comes(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.backend.release.clear()
     sending = asyncio.ensure_future(desk.send(2, 4))
-    await asyncio.wait_for(desk.backend.entered.wait(), 5)
+    await asyncio.wait_for(desk.backend.entered.wait(), 60)
     closing = asyncio.ensure_future(desk.scaling.close())
     await asyncio.sleep(0)
     assert not closing.done()
@@ -455,7 +455,7 @@ async def test_what_is_answered_or_still_being_sent_is_left_alone(tmp_path: Path
     desk = Desk(tmp_path)
     desk.backend.release.clear()
     sending = asyncio.ensure_future(desk.send(2, 4))
-    await asyncio.wait_for(desk.backend.entered.wait(), 5)
+    await asyncio.wait_for(desk.backend.entered.wait(), 60)
     assert desk.scaling.reconsider([workload(4)], 5.0) == []
     desk.backend.release.set()
     await sending

@@ -50,7 +50,7 @@ def test_two_consoles_lose_nothing_of_each_other(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(20)
+        process.join(60)
         assert process.exitcode == 0
     kept = read(StateDir(tmp_path))
     assert kept is not None

@@ -25,7 +25,7 @@ from clients.serving.sources import SourceState
 from tests.support.gpu_cluster import SlowAnswers, scenario, serving, watching
 from tests.support.kube import until
 
-LIMIT = 30.0
+LIMIT = 60.0
 
 Key = tuple[str, int, int | None]
 

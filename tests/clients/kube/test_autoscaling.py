@@ -145,7 +145,7 @@ async def test_its_moves_are_events_with_old_and_new_count_and_the_metrics_value
         await looked.has("chat", 2, 1)
         demand(world, 190)
         world.until(lambda: replicas(world) == 4, limit=60)
-        await until(lambda: looked.told, 20)
+        await until(lambda: looked.told)
         (event,) = looked.told
         assert (event.kind, event.before, event.after, event.actor) == (
             EventKind.DESIRED, "2", "4", "HPA/chat",
@@ -200,7 +200,7 @@ async def test_controllers_that_do_nothing_are_named() -> None:
     world.store.create(HPAS, made, manager="kubectl")
     world.live(300)
     async with looking(world) as looked:
-        await until(lambda: (found := looked.named("qwen")) is not None and found.drivers, 10)
+        await until(lambda: (found := looked.named("qwen")) is not None and found.drivers)
         value = await looked.autoscaling("qwen")
     hpa_silent, kserve_silent = value.absences
     assert hpa_silent.startswith("no HPA controller has looked at gpu for 5m")
@@ -256,7 +256,7 @@ async def test_a_schedule_stands_in_the_chain_and_its_next_job_beside_the_hpa() 
         assert [(one.job, one.replicas) for one in plan.firings] == [("morning", 3), ("night", 1)]
         world.live(120)
         await looked.has("chat", 3, 2)
-        await until(lambda: _signal(looked) == "22:00 to 1", 10)
+        await until(lambda: _signal(looked) == "22:00 to 1")
         value = await looked.autoscaling("chat")
         done = [
             (one.before, one.after, one.reason) for one in value.rescales if one.actor == "CronHPA/office"

@@ -100,7 +100,7 @@ async def rig(token: str | None = None, namespaces: tuple[str, ...] | None = Non
     seen = Seen()
     reading = asyncio.ensure_future(backend.run(seen))
     try:
-        await until(lambda: seen.workloads, 10)
+        await until(lambda: seen.workloads)
         yield Rig(world, backend, seen)
     finally:
         reading.cancel()
@@ -180,7 +180,7 @@ async def test_with_the_right_to_scale_alone_the_change_goes_there_and_says_so()
 
 async def test_in_one_namespace_the_groups_are_known_and_the_free_gpus_are_not() -> None:
     async with rig("ns", (NAMESPACE,)) as one:
-        await until(lambda: one.seen.chat.ready == 3, 10)
+        await until(lambda: one.seen.chat.ready == 3)
         await until(lambda: one.seen.statuses["nodes"].state is SourceState.DENIED)
         assert one.seen.statuses["pods"].state is SourceState.LIVE
         await until(lambda: one.seen.gpus is not None)

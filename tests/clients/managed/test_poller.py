@@ -53,7 +53,7 @@ class Thing:
         return await answer
 
     async def answer(self, found: int | CloudError) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             asked = await self.asked.get()
         before = self.poller.status
         if isinstance(found, CloudError):

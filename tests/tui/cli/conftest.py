@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MODEL_SERVINGS = "/apis/workload.serving.volcano.sh/v1alpha1/namespaces/{namespace}/modelservings"
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Waits until the condition holds, and gives its value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -81,7 +81,7 @@ class Cluster:
     def end(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
 

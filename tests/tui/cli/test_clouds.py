@@ -141,7 +141,7 @@ def test_watch_tells_what_happens_in_a_zone(clouds: Shell) -> None:
         assert (event["cluster"], event["key"]["name"]) == ("at-vie-2", "demo")
     finally:
         watching.terminate()
-        watching.communicate(timeout=10)
+        watching.communicate(timeout=60)
 
 
 def test_one_zone_that_is_dead_hides_nothing_and_is_told(clouds: Shell, own: Cluster) -> None:

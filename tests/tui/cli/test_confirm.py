@@ -40,7 +40,7 @@ class Person:
         os.write(self._master, text.encode())
 
     def ends(self) -> int:
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         os.close(self._master)
         return code
 

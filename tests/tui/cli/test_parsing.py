@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def servegrid(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tui", *words], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-m", "tui", *words], capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -25,7 +25,7 @@ def imported_by(*words: str) -> set[str]:
         [sys.executable, "-X", "importtime", "-m", "tui", *words],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     return {line.rpartition("|")[2].strip() for line in told.stderr.splitlines() if "|" in line}
@@ -46,7 +46,7 @@ def test_headless_commands_load_no_screen() -> None:
         [sys.executable, "-c", f"import sys, {modules}; print(*sys.modules)"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     tops = {name.partition(".")[0] for name in told.stdout.split()}
@@ -133,7 +133,7 @@ def test_as_a_kubectl_plugin_it_calls_itself_by_its_place_there(tmp_path: Path) 
         [sys.executable, str(program), "scale", "x"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
         env={"PYTHONPATH": str(Path(__file__).parents[3])},
     )

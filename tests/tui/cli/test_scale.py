@@ -126,7 +126,7 @@ def test_somebody_who_takes_it_back_is_named(shell: Shell, cluster: Cluster) -> 
     waiting = shell.start("scale", "deepseek-r1", "--replicas", str(before + 2), "--yes", "--wait")
     until(lambda: cluster.replicas("deepseek-r1") == before + 2, "the change")
     cluster.set_replicas("deepseek-r1", before)
-    out, err = waiting.communicate(timeout=40)
+    out, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 1, out + err
     assert "reverted: somebody asked for" in err
 
@@ -175,7 +175,7 @@ def test_an_interrupt_ends_the_waiting_and_not_the_change(shell: Shell, cluster:
     waiting = shell.start("scale", "qwen-coder", "--replicas", str(before + 2), "--yes", "--wait")
     until(lambda: len(shell.audit()) == 2, "the answer in the log")
     waiting.send_signal(signal.SIGINT)
-    _, err = waiting.communicate(timeout=20)
+    _, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 130
     assert "Traceback" not in err
     assert cluster.replicas("qwen-coder") == before + 2
@@ -189,7 +189,7 @@ def test_a_reader_that_leaves_does_not_stop_it(shell: Shell, cluster: Cluster) -
     words = ["scale", "qwen-vl", "--replicas", str(before + 1), "--yes"]
     running = shell.start(*words, stdout=write)
     os.close(write)
-    _, err = running.communicate(timeout=40)
+    _, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (0, "")
     assert shell.audit()[-1]["result"] == "accepted"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.held_port import held_port
 from tests.tui.cli.conftest import Cluster, Shell, until
 
 
@@ -128,7 +129,7 @@ def test_a_signal_ends_it_cleanly(watching: Callable[..., Lines], number: signal
     lines = watching("watch", "glm-4")
     lines.is_watching("ModelServing/llm-prod/glm-4")
     lines.process.send_signal(number)
-    assert lines.process.wait(10) == 130
+    assert lines.process.wait(60) == 130
     assert len(lines.notes) == 1
 
 
@@ -138,7 +139,7 @@ def test_a_reader_that_has_enough_ends_it_quietly(shell: Shell) -> None:
     assert process.stderr is not None
     assert process.stdout.readline()
     process.stdout.close()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
 
@@ -164,13 +165,16 @@ def test_a_name_that_is_not_there_ends_it(shell: Shell) -> None:
 def test_a_server_that_goes_and_comes_does_not_end_it(
     tmp_path: Path, watching_in: Callable[..., Lines], clusters: Callable[..., Cluster]
 ) -> None:
-    first = clusters("--scenario", "empty")
+    holder, port = held_port()
+    words = ("--scenario", "empty", "--port", str(port))
+    first = clusters(*words)
     lines = watching_in(Shell(tmp_path / "home", first.kubeconfig), "watch")
     lines.is_watching("0 workloads")
     first.end()
     lines.wait(lambda line: "pods live > stale" in line, "the cut")
-    clusters("--scenario", "empty", "--port", first.server.rpartition(":")[2])
+    clusters(*words)
     lines.wait(lambda line: "pods stale > live" in line, "it to be live again")
     assert lines.process.poll() is None
     lines.process.send_signal(signal.SIGTERM)
-    assert lines.process.wait(10) == 130
+    assert lines.process.wait(60) == 130
+    holder.close()

@@ -35,7 +35,7 @@ def _asked(
     *,
     width: Callable[[str], int] = cell_len,
     silent: bool = False,
-    deadline: float = 5.0,
+    deadline: float = 30.0,
     typed: str = "",
     term: str = "xterm-256color",
 ) -> tuple[list[Any], Screen]:
@@ -52,7 +52,7 @@ def _asked(
     ) as terminal:
         if typed:
             terminal.send(typed)
-        terminal.wait(report.exists, 15.0)
+        terminal.wait(report.exists)
         return json.loads(report.read_text()), screen
 
 

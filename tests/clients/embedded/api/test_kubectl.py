@@ -45,7 +45,7 @@ async def kubectl(command: list[str]) -> Run:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             out, _ = await process.communicate(stdin.encode())
         told = out.decode()
         assert process.returncode == code, told
@@ -119,7 +119,7 @@ async def test_get_watch_follows(store: Store, command: list[str]) -> None:
         obj["status"] = {"replicas": 2, "availableReplicas": 1, "updatedReplicas": 2}
 
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             header, first = await process.stdout.readline(), await process.stdout.readline()
             await asyncio.sleep(0.3)
             store.mutate(MS, "default", "qwen", observed, manager="test", subresource="status")

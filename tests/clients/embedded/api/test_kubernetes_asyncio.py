@@ -75,7 +75,7 @@ async def test_watch(store: Store, api: Any) -> None:
         obj["spec"]["replicas"] = 5
 
     following = asyncio.create_task(follow())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await begun.wait()
         store.mutate(MS, "default", "qwen", scale, manager="test")
         await following

@@ -18,7 +18,7 @@ PODS = "/api/v1/namespaces/default/pods"
 
 
 async def _until(check: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             if check():
                 return

@@ -21,7 +21,7 @@ def fetched(url: str, token: str | None = None) -> Any:
     request = urllib.request.Request(url)
     if token is not None:
         request.add_header("Authorization", f"Bearer {token}")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -46,7 +46,7 @@ def test_it_says_where_it_serves_and_writes_a_private_kubeconfig(tmp_path: Path)
         with pytest.raises(urllib.error.HTTPError, match="403"):
             fetched(ready["server"] + "/api/v1/pods", tokens["ns-only"])
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert process.stdout is not None
         assert process.stdout.read() == ""
 
@@ -54,13 +54,13 @@ def test_it_says_where_it_serves_and_writes_a_private_kubeconfig(tmp_path: Path)
 def test_logs_are_told_and_followed(tmp_path: Path) -> None:
     with running("--kubeconfig", str(tmp_path / "k"), "--speed", "30") as (_, ready):
         base = ready["server"] + "/api/v1/namespaces/default/pods/deepseek-r1-0-prefill-0-0/log"
-        with urllib.request.urlopen(base + "?tailLines=5", timeout=10) as answer:
+        with urllib.request.urlopen(base + "?tailLines=5", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         assert len(lines) == 5
         assert any("POST /v1/" in line or "throughput" in line for line in lines)
-        with urllib.request.urlopen(base + "?tailLines=1&follow=true", timeout=10) as answer:
+        with urllib.request.urlopen(base + "?tailLines=1&follow=true", timeout=60) as answer:
             assert [answer.readline() for _ in range(3)]
-        with urllib.request.urlopen(base + "?container=model-downloader", timeout=10) as answer:
+        with urllib.request.urlopen(base + "?container=model-downloader", timeout=60) as answer:
             assert b"model is ready" in answer.read()
 
 
@@ -74,7 +74,7 @@ def test_the_webhook_speaks_on_the_object_and_not_on_scale(tmp_path: Path) -> No
             )
             request.add_header("Content-Type", "application/merge-patch+json")
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     return int(answer.status)
             except urllib.error.HTTPError as error:
                 told = json.load(error)
@@ -93,11 +93,11 @@ def test_it_ends_with_its_parent_and_on_an_interrupt(tmp_path: Path) -> None:
     with running("--kubeconfig", str(tmp_path / "a"), "--scenario", "empty", "--with-parent") as (one, _):
         assert one.stdin is not None
         one.stdin.close()
-        assert one.wait(10) == 0
+        assert one.wait(60) == 0
         one.stdin = None
     with running("--kubeconfig", str(tmp_path / "b"), "--scenario", "empty") as (two, _):
         two.send_signal(signal.SIGINT)
-        assert two.wait(10) == 0
+        assert two.wait(60) == 0
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_each_node_has_a_pod_and_the_status_counts_them(applied: World) -> None:
 async def test_the_agents_are_read_where_nothing_else_tells_of_gpus(applied: World) -> None:
     async with serving(applied.cluster) as url, watching(url) as watch:
         watch.look()
-        await until(lambda: len(watch.readings().agents) == 8, 30)
-        await until(lambda: len(watch.readings().samples) == 64, 30)
+        await until(lambda: len(watch.readings().agents) == 8)
+        await until(lambda: len(watch.readings().samples) == 64)
         readings = watch.readings()
     assert {agent.kind for agent in readings.agents} == {AgentKind.AGENT}
     assert readings.detail is None

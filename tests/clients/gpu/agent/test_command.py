@@ -53,7 +53,7 @@ def agent(*words: str, absent: bool = False) -> Iterator[tuple[subprocess.Popen[
         yield child, lines
     finally:
         child.kill()
-        child.wait(20)
+        child.wait(60)
         child.stderr.close()
 
 
@@ -74,7 +74,7 @@ def test_serves_on_loopback_until_it_is_ended(ended_by: signal.Signals) -> None:
                 page = parse(client.get(url(lines)).text)
             assert page.of("DCGM_FI_DEV_GPU_TEMP")[0].labels["Hostname"] == "gpu-node-7"
             child.send_signal(ended_by)
-            assert child.wait(20) == 0
+            assert child.wait(60) == 0
 
 
 def test_without_a_driver_it_says_so_in_one_line_and_stays() -> None:
@@ -88,7 +88,7 @@ def test_without_a_driver_it_says_so_in_one_line_and_stays() -> None:
         assert page.value("servegrid_driver_up") == 0
         assert child.poll() is None
         child.terminate()
-        assert child.wait(20) == 0
+        assert child.wait(60) == 0
         assert child.stderr.read() == ""
 
 
