@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -134,28 +133,51 @@ def _count_tokens(outcome: Outcome, figures: Figures) -> None:
         figures.untold += 1
 
 
-def _line(outcome: Outcome, due: float, begun: float, phase: str, *, ended: bool = True) -> bytes:
+class _Logged(msgspec.Struct, gc=False):
     """A request as the log has it: times in seconds since the schedule began."""
 
-    def at(time: float | None) -> float | None:
-        return None if time is None else round(time - begun, 6)
+    n: int
+    phase: str
+    due: float
+    sent: float
+    headers: float | None
+    first_byte: float | None
+    first_token: float | None
+    last_token: float | None
+    end: float | None
+    status: int | None
+    error: str | None
+    message: str | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+    chunks: int
+    bytes: int
 
-    fields: dict[str, Any] = {
-        "n": outcome.number,
-        "phase": phase,
-        "due": at(due),
-        "sent": at(outcome.sent),
-        "headers": at(outcome.headers),
-        "first_byte": at(outcome.first_byte),
-        "first_token": at(outcome.first_token),
-        "last_token": at(outcome.last_token),
-        "end": at(outcome.end) if ended else None,
-        "status": outcome.status,
-        "error": outcome.error,
-        "message": outcome.message or None,
-        "prompt_tokens": outcome.prompt_tokens,
-        "output_tokens": outcome.output_tokens,
-        "chunks": outcome.chunks,
-        "bytes": outcome.bytes_in,
-    }
-    return msgspec.json.encode(fields) + b"\n"
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def _line(outcome: Outcome, due: float, begun: float, phase: str, *, ended: bool = True) -> bytes:
+    logged = _Logged(
+        outcome.number,
+        phase,
+        round(due - begun, 6),
+        round(outcome.sent - begun, 6),
+        _since(begun, outcome.headers),
+        _since(begun, outcome.first_byte),
+        _since(begun, outcome.first_token),
+        _since(begun, outcome.last_token),
+        _since(begun, outcome.end) if ended else None,
+        outcome.status,
+        outcome.error,
+        outcome.message or None,
+        outcome.prompt_tokens,
+        outcome.output_tokens,
+        outcome.chunks,
+        outcome.bytes_in,
+    )
+    return _ENCODER.encode(logged) + b"\n"
+
+
+def _since(begun: float, time: float | None) -> float | None:
+    return None if time is None else round(time - begun, 6)

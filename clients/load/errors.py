@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import aiohttp
 
-__all__ = ["ErrorKind", "kind_of", "status_kind"]
+__all__ = ["ErrorKind", "kind_of", "late_kind", "status_kind"]
 
 
 class ErrorKind(StrEnum):
@@ -47,6 +47,13 @@ def status_kind(status: int) -> str:
     return f"http {status}"
 
 
+def late_kind(*, connecting: bool, begun: bool) -> ErrorKind:
+    """The kind of what did not end within ``timeout_s``; ``begun`` says that the answer's head was read."""
+    if connecting:
+        return ErrorKind.CONNECT_TIMEOUT
+    return ErrorKind.TIMEOUT_MIDWAY if begun else ErrorKind.TIMEOUT
+
+
 def kind_of(error: Exception, *, begun: bool) -> ErrorKind | None:
     """The kind of an exception of aiohttp's client; ``begun`` says that the answer's head was read.
 
@@ -57,10 +64,6 @@ def kind_of(error: Exception, *, begun: bool) -> ErrorKind | None:
             return ErrorKind.DNS
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
             return ErrorKind.TLS
-        case aiohttp.ConnectionTimeoutError():
-            return ErrorKind.CONNECT_TIMEOUT
-        case TimeoutError():
-            return ErrorKind.TIMEOUT_MIDWAY if begun else ErrorKind.TIMEOUT
         case aiohttp.ClientConnectorError() if error.os_error.errno in _HERE:
             return ErrorKind.NO_SOCKET
         case aiohttp.ClientConnectorError() if error.os_error.errno == errno.ECONNREFUSED:

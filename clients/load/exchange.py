@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 import msgspec
@@ -13,11 +14,17 @@ from yarl import URL
 
 from clients.clock import Clock
 from clients.load.answers import Chunk, Usage, read_chunk
-from clients.load.errors import ErrorKind, kind_of, status_kind
+from clients.load.errors import ErrorKind, kind_of, late_kind, status_kind
 from clients.load.outgoing import Outgoing, OutgoingError
 from clients.load.plan import LoadPlan, Tls
 from clients.load.sse import EventSplitter, OversizedEventError
+from clients.load.time_limit import TimeLimit
 from clients.serving.plain import plain
+
+if TYPE_CHECKING:
+    from aiohttp import ClientRequest
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.tracing import Trace
 
 __all__ = ["Exchange", "Outcome"]
 
@@ -91,13 +98,13 @@ class Exchange:
         self._url = URL(outgoing.url, encoded=True)
         self._clock = clock
         self._speaks_openai = plan.protocol in ("openai-chat", "openai-completions")
-        self._connector = aiohttp.TCPConnector(
-            limit=0, force_close=not plan.keepalive, ssl=_verification(plan.tls), ttl_dns_cache=10
-        )
+        self._limit = TimeLimit(plan.timeout_s, clock)
         self._session = aiohttp.ClientSession(
-            connector=self._connector,
+            connector=_Connector(
+                limit=0, force_close=not plan.keepalive, ssl=_verification(plan.tls), ttl_dns_cache=10
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=plan.timeout_s),
+            timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             trust_env=False,
             headers=outgoing.headers,
@@ -117,36 +124,55 @@ class Exchange:
         """
         body = self._outgoing.body(number)
         outcome = Outcome(number, self._clock.monotonic())
+        task = self._limit.begin(outcome.sent)
         try:
-            async with self._session.request(
+            # Not entered as a context: leaving it costs as much as reading a small answer.
+            response = await self._session.request(
                 self._outgoing.method,
                 self._url,
                 data=body,
                 allow_redirects=False,
                 server_hostname=self._outgoing.server_hostname,
-            ) as response:
-                outcome.headers = self._clock.monotonic()
-                outcome.status = response.status
-                if not 200 <= response.status < 300:
-                    said = await self._read(response, outcome, _KEPT)
-                    outcome.fail(status_kind(response.status), said.decode("utf-8", "replace"))
-                    outcome.text = outcome.message if keep else ""
-                elif self._speaks_openai and response.content_type == "text/event-stream":
-                    await self._stream(response, outcome, gap, keep)
-                else:
-                    await self._whole(response, outcome, keep)
+            )
+            outcome.headers = self._clock.monotonic()
+            outcome.status = response.status
+            try:
+                await self._take(response, outcome, gap, keep)
+            finally:
+                if not response.closed:
+                    response.close()
+        except asyncio.CancelledError as error:
+            if not self._limit.passed(task):
+                raise
+            if outcome.error is None:
+                connecting = isinstance(error, _CutConnecting)
+                outcome.fail(late_kind(connecting=connecting, begun=outcome.headers is not None))
         except Exception as error:
             kind = kind_of(error, begun=outcome.headers is not None)
             if kind is None:
                 raise
             if outcome.error is None:
                 outcome.fail(kind, str(error))
+        finally:
+            self._limit.end(task)
         outcome.end = self._clock.monotonic()
         if outcome.message:
             outcome.message = plain(self._without_secrets(outcome.message), _MESSAGE)
         if outcome.text:
             outcome.text = self._without_secrets(outcome.text)
         return outcome
+
+    async def _take(
+        self, response: ClientResponse, outcome: Outcome, gap: Callable[[int], None], keep: bool
+    ) -> None:
+        if not 200 <= response.status < 300:
+            said = await self._read(response, outcome, _KEPT)
+            outcome.fail(status_kind(response.status), said.decode("utf-8", "replace"))
+            outcome.text = outcome.message if keep else ""
+        elif self._speaks_openai and response.content_type == "text/event-stream":
+            await self._stream(response, outcome, gap, keep)
+        else:
+            await self._whole(response, outcome, keep)
 
     def _without_secrets(self, text: str) -> str:
         """Servers repeat what they were sent."""
@@ -245,6 +271,25 @@ class Exchange:
         outcome.last_token = at
         if keep and len(outcome.text) < _KEPT:
             outcome.text += chunk.text
+
+
+class _CutConnecting(asyncio.CancelledError):
+    """Cancelled before there was a connection."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells being cut off while connecting from being cut off later."""
+
+    async def _create_connection(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+    ) -> ResponseHandler:
+        try:
+            return await super()._create_connection(req, traces, timeout)
+        except asyncio.CancelledError as error:
+            raise _CutConnecting(*error.args) from None
 
 
 def _verification(tls: Tls) -> ssl.SSLContext | bool:

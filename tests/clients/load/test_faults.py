@@ -65,6 +65,20 @@ async def test_a_closed_port_refuses() -> None:
     assert result.errors == {"connect refused": 2}
 
 
+async def test_a_handshake_that_nobody_answers_is_a_connect_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        result = await run_load(url=f"https://127.0.0.1:{silent.getsockname()[1]}/", **TWICE | SHORT)
+    assert result.errors == {"connect timeout": 2}
+
+
+async def test_every_request_has_the_whole_time(target: LoadTarget) -> None:
+    result = await run_load(
+        url=f"{target.url}/silent", rate=10, arrivals="constant", requests=10, timeout_s=0.7
+    )
+    assert result.errors == {"timeout": 10}
+    assert result.measured_s >= 0.9 + 0.7
+
+
 async def test_a_name_that_is_nobodys() -> None:
     result = await run_load(url="http://nobody.invalid/", **TWICE)
     assert result.errors == {"no such host": 2}
