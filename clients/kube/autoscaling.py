@@ -252,10 +252,10 @@ def _older(created: float | None, now: float) -> bool:
 
 
 def free_groups(workload: Workload, ledger: GpuLedger) -> int | None:
-    """How many more groups the free GPUs hold; ``None`` where that is not known, or none are asked for."""
+    """How many more groups the free GPUs hold; ``None`` where that is not known, or none are needed."""
     each = {spec.name: spec.replicas for spec in workload.role_specs}
     capacity = ledger.fits(needs(workload.role_specs, each))
-    if not capacity.needed or capacity.free is None:
+    if not capacity.needed or capacity.free is None or capacity.unlooked:
         return None
 
     def fit(groups: int) -> bool:

@@ -21,6 +21,7 @@ from clients.kube.controller_rows import (
 )
 from clients.kube.decode import identity, kept_labels, owner_of, read, replicas_of, timestamp
 from clients.kube.decode_gpus import gpus_of_pod
+from clients.kube.decode_placement import placement_of
 from clients.kube.engine_words import engine_in
 
 __all__ = [
@@ -224,11 +225,7 @@ def _template(template: shapes.Template | None) -> TemplateRow:
         return TemplateRow()
     return TemplateRow(
         gpus=gpus_of_pod(spec.containers, spec.init_containers),
-        node_selector=tuple((key, value or "") for key, value in (spec.node_selector or {}).items()),
-        tolerations=tuple(
-            (item.key or "", item.operator or "Equal", item.value or "", item.effect or "")
-            for item in spec.tolerations or ()
-        ),
+        placement=placement_of(spec),
         startup_probe=any(item.startup_probe is not None for item in spec.containers or ()),
         engine=_engine(spec.containers or ()),
     )

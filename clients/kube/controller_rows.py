@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from clients.kube.rows import OwnerRow
+from clients.serving.placement import Placement
 
 __all__ = [
     "ComponentRow",
@@ -23,9 +24,7 @@ class TemplateRow(Struct, frozen=True, gc=False):
     """What a pod template says of the pods it makes."""
 
     gpus: int = 0
-    node_selector: tuple[tuple[str, str], ...] = ()
-    tolerations: tuple[tuple[str, str, str, str], ...] = ()
-    """(key, operator, value, effect)"""
+    placement: Placement = Placement()
     startup_probe: bool = False
     engine: str | None = None
     """The serving engine that its image or command names: ``vllm``, ``sglang``, ``tgi``, ``triton``."""

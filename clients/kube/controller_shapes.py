@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from clients.kube.decode_gpus import ContainerNeeds
+from clients.kube.decode_placement import PlacedSpec
 from clients.kube.decode_shapes import Condition, OwnerReference
 
 __all__ = [
@@ -76,18 +77,9 @@ class Container(ContainerNeeds, rename="camel", gc=False):
     args: list[str] | None = None
 
 
-class _Toleration(Struct, gc=False):
-    key: str | None = None
-    operator: str | None = None
-    value: str | None = None
-    effect: str | None = None
-
-
-class _PodSpec(Struct, rename="camel"):
+class _PodSpec(PlacedSpec, rename="camel"):
     containers: list[Container] | None = None
     init_containers: list[ContainerNeeds] | None = None
-    node_selector: dict[str, str | None] | None = None
-    tolerations: list[_Toleration] | None = None
 
 
 class Template(Struct):

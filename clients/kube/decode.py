@@ -19,6 +19,7 @@ from msgspec import UNSET
 from clients.kube import decode_shapes as shapes
 from clients.kube.decode_gpus import gpus_in, gpus_of_pod
 from clients.kube.decode_lenient import fit
+from clients.kube.decode_placement import placement_of
 from clients.kube.pod_labels import NO_LABELS
 from clients.kube.rows import (
     ContainerRow,
@@ -386,23 +387,10 @@ def _role(role: shapes.ServingRole, index: int) -> RoleRow:
         partition=_text(role.partition),
         gpus_entry=gpus_of_pod(entry.containers, entry.init_containers),
         gpus_worker=gpus_of_pod(worker.containers, worker.init_containers),
-        node_selector=_selector(entry),
-        tolerations=_tolerations(entry),
-        worker_node_selector=_selector(worker),
-        worker_tolerations=_tolerations(worker),
+        placement=placement_of(entry),
+        worker_placement=placement_of(worker),
         startup_probe=any(item.startup_probe is not None for item in entry.containers or ()),
         replicas_present=isinstance(role.replicas, int),
-    )
-
-
-def _selector(spec: shapes.TemplateSpec) -> tuple[tuple[str, str], ...]:
-    return tuple((key, value or "") for key, value in (spec.node_selector or {}).items())
-
-
-def _tolerations(spec: shapes.TemplateSpec) -> tuple[tuple[str, str, str, str], ...]:
-    return tuple(
-        (item.key or "", item.operator or "Equal", item.value or "", item.effect or "")
-        for item in spec.tolerations or ()
     )
 
 

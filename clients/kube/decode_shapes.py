@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from clients.kube.decode_gpus import ContainerNeeds, Quantities
+from clients.kube.decode_placement import PlacedSpec
 from clients.kube.pod_labels import PodLabels
 
 __all__ = [
@@ -209,20 +210,11 @@ class NodeShape(Struct):
     status: _NodeStatus | None = None
 
 
-class _Toleration(Struct, gc=False):
-    key: str | None = None
-    operator: str | None = None
-    value: str | None = None
-    effect: str | None = None
-
-
-class TemplateSpec(Struct, rename="camel"):
+class TemplateSpec(PlacedSpec, rename="camel"):
     """``spec`` of a pod template."""
 
     containers: list[ContainerNeeds] | None = None
     init_containers: list[ContainerNeeds] | None = None
-    node_selector: dict[str, str | None] | None = None
-    tolerations: list[_Toleration] | None = None
 
 
 class PodTemplate(Struct):

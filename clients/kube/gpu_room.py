@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from clients.serving.placement import Placement
+
 __all__ = ["GpuRoom", "PodNeed", "Unit", "alike"]
 
 
@@ -16,9 +18,7 @@ class PodNeed(Struct, frozen=True):
 
     gpus: int
     count: int = 1
-    node_selector: tuple[tuple[str, str], ...] = ()
-    tolerations: tuple[tuple[str, str, str, str], ...] = ()
-    """(key, operator, value, effect)"""
+    placement: Placement = Placement()
 
 
 class Unit(Struct, frozen=True):

@@ -95,8 +95,7 @@ def asked(row: InferenceServiceRow, deployments: Sequence[ControllerRow]) -> Ask
             1,
             0,
             gpus_entry=templates[name].gpus,
-            node_selector=templates[name].node_selector,
-            tolerations=templates[name].tolerations,
+            placement=templates[name].placement,
         )
         for name in names
     )

@@ -29,10 +29,8 @@ def role_specs(row: ModelServingRow) -> tuple[RoleSpec, ...]:
             gpus_entry=role.gpus_entry,
             gpus_worker=role.gpus_worker,
             minimum=minimums.get(role.name),
-            node_selector=role.node_selector,
-            tolerations=role.tolerations,
-            worker_node_selector=role.worker_node_selector,
-            worker_tolerations=role.worker_tolerations,
+            placement=role.placement,
+            worker_placement=role.worker_placement,
             gang=row.scheduler == _GANG,
         )
         for role in row.roles

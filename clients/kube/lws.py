@@ -54,8 +54,7 @@ def _role(name: str, replicas: int, template: TemplateRow) -> RoleSpec:
         replicas,
         0,
         gpus_entry=template.gpus,
-        node_selector=template.node_selector,
-        tolerations=template.tolerations,
+        placement=template.placement,
     )
 
 

@@ -68,10 +68,8 @@ def needs(specs: Sequence[RoleSpec], times: Mapping[str, int] | None = None) -> 
     found = []
     for spec in specs:
         count = 1 if times is None else times.get(spec.name, 0)
-        entry = (spec.gpus_entry, count, spec.node_selector, spec.tolerations)
-        workers = (
-            spec.gpus_worker, count * spec.workers, spec.worker_node_selector, spec.worker_tolerations
-        )  # fmt: skip
+        entry = (spec.gpus_entry, count, spec.placement)
+        workers = (spec.gpus_worker, count * spec.workers, spec.worker_placement)
         found += [PodNeed(*pods) for pods in (entry, workers) if pods[0] and pods[1] > 0]
     return tuple(found)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from clients.kube.pod_labels import NO_LABELS, PodLabels
+from clients.serving.placement import Placement
 
 __all__ = [
     "ContainerRow",
@@ -124,10 +125,8 @@ class RoleRow(Struct):
     partition: str | None = None
     gpus_entry: int = 0
     gpus_worker: int = 0
-    node_selector: tuple[tuple[str, str], ...] = ()
-    tolerations: tuple[tuple[str, str, str, str], ...] = ()
-    worker_node_selector: tuple[tuple[str, str], ...] = ()
-    worker_tolerations: tuple[tuple[str, str, str, str], ...] = ()
+    placement: Placement = Placement()
+    worker_placement: Placement = Placement()
     startup_probe: bool = False
     replicas_present: bool = True
     """Whether the field is there at all: a JSON Patch ``test`` on an absent field fails."""

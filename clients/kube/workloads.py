@@ -69,8 +69,7 @@ def asked(row: ControllerRow) -> Asked:
         1,
         0,
         gpus_entry=template.gpus,
-        node_selector=template.node_selector,
-        tolerations=template.tolerations,
+        placement=template.placement,
     )
     ordered = row.kind == "StatefulSet"
     return Asked(

@@ -205,4 +205,8 @@ class World:
         if self.keepers_seen:
             others, lost = self.keepers.derive(now)
             changed, gone = {**changed, **others}, gone | lost
+        for key in gone:
+            self.ledger.drop_asking(key)
+        for key, workload in changed.items():
+            self.ledger.put_asking(key, workload.role_specs)
         return changed, gone

@@ -57,7 +57,8 @@ class GpuTotals(Struct, frozen=True):
     allocated: int | None
     free: int | None
     unschedulable: int | None = None
-    """Free ones on nodes that are cordoned or not ready; not counted in ``free``."""
+    """Free ones that are not counted in ``free``: on nodes that are cordoned, not ready, or tainted against
+    all pods here that ask for GPUs."""
 
 
 class NotShown(Struct, frozen=True):

@@ -58,13 +58,20 @@ class Capacity(Struct, frozen=True):
     total: int | None
     needed: int
     fits: bool | None
-    """Whether what is needed fits pod by pod on those nodes, not just in sum; ``None`` if not known."""
+    """Whether what is needed fits pod by pod on those nodes, not just in sum; ``None`` if not known: no right
+    to see, or room enough if it were not for what is ``unlooked``."""
     nodes: int | None = None
     """Nodes that these pods may use."""
     usable: int | None = None
     """Of what is needed, GPUs that find room: pod by pod, and whole groups where these are placed at once."""
     models: tuple[tuple[str, int], ...] = ()
     """(GPU model, how many of ``free``) on those nodes; the empty name where nodes do not tell."""
+    unschedulable: int | None = None
+    """Free ones beside, where these pods ask to go: on nodes that are cordoned, not ready or tainted against
+    them."""
+    unlooked: tuple[str, ...] = ()
+    """What these pods require of their nodes that is not weighed, in words: ``free`` and ``usable`` are what
+    there can be at most."""
 
 
 class Write(Struct, frozen=True):

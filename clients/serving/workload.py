@@ -12,6 +12,7 @@ from clients.serving.changes import Direction
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.operation import Operation
 from clients.serving.phase import Cause, ControllerState, Mark, Phase, Stage, Trouble
+from clients.serving.placement import Placement
 
 __all__ = [
     "Capabilities",
@@ -86,12 +87,9 @@ class RoleSpec(Struct, frozen=True):
     """Gang minimum (``minRoleReplicas``), where there is one."""
     gang: bool = False
     """The pods of a group are placed at once or not at all: all of them, or those of each role's minimum."""
-    node_selector: tuple[tuple[str, str], ...] = ()
-    tolerations: tuple[tuple[str, str, str, str], ...] = ()
-    """(key, operator, value, effect); which nodes these pods may use."""
-    worker_node_selector: tuple[tuple[str, str], ...] = ()
-    worker_tolerations: tuple[tuple[str, str, str, str], ...] = ()
-    """The same of its workers."""
+    placement: Placement = Placement()
+    """Which nodes its entry pods may use."""
+    worker_placement: Placement = Placement()
 
     @property
     def pods(self) -> int:

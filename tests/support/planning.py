@@ -168,8 +168,7 @@ def row_of(workload: Workload, **changes: object) -> ModelServingRow:
                 spec.workers,
                 gpus_entry=spec.gpus_entry,
                 gpus_worker=spec.gpus_worker,
-                node_selector=spec.node_selector,
-                tolerations=spec.tolerations,
+                placement=spec.placement,
             )
             for index, spec in enumerate(workload.role_specs)
         ),

@@ -80,7 +80,8 @@ def totals_line(totals: GpuTotals | None) -> str | None:
     """GPUs of the cluster, where anything is known of them."""
     if totals is None or totals.total is None:
         return None
-    return f"GPUs {_number(totals.allocated)}/{totals.total}, free {_number(totals.free)}"
+    shut = f", unschedulable {totals.unschedulable}" if totals.unschedulable else ""
+    return f"GPUs {_number(totals.allocated)}/{totals.total}, free {_number(totals.free)}{shut}"
 
 
 def source_lines(sources: Iterable[SourceStatus], clouds: Container[str] = ()) -> list[str]:

@@ -10,6 +10,9 @@ from clients.kube.capacity import GpuLedger
 from clients.kube.gpu_room import PodNeed, Unit
 from clients.kube.rows import NodeRow, PodRow
 from clients.serving.backend import GpuTotals
+from clients.serving.keys import WorkloadKey
+from clients.serving.placement import Expression, Placement, Term
+from clients.serving.workload import RoleSpec
 
 
 def node(name: str, gpus: int = 8, **more: object) -> NodeRow:
@@ -90,13 +93,57 @@ def test_only_nodes_that_the_pods_may_use() -> None:
         node("c", labels={"pool": "y"}, taints=(("soft", "", "PreferNoSchedule"),)),
         node("d", labels={"pool": "y"}, unschedulable=True),
     )
-    there = made.fits([PodNeed(4, 1, (("pool", "y"),))])
-    assert (there.nodes, there.free) == (1, 8)
-    tolerant = PodNeed(4, 1, (("pool", "y"),), (("gpu", "Equal", "h100", "NoSchedule"),))
-    assert made.fits([tolerant]).nodes == 2
-    assert made.fits([PodNeed(4, 1, (), (("", "Exists", "", ""),))]).nodes == 3
-    assert made.fits([PodNeed(4, 1, (), (("gpu", "Exists", "", "NoExecute"),))]).nodes == 2
-    assert made.fits([PodNeed(4, 1, (("pool", "z"),))]).fits is False
+    there = made.fits([PodNeed(4, 1, Placement((("pool", "y"),)))])
+    assert (there.nodes, there.free, there.unschedulable) == (1, 8, 16)
+    tolerant = PodNeed(4, 1, Placement((("pool", "y"),), (("gpu", "Equal", "h100", "NoSchedule"),)))
+    found = made.fits([tolerant])
+    assert (found.nodes, found.unschedulable) == (2, 8)
+    found = made.fits([PodNeed(4, 1, Placement((("pool", "z"),)))])
+    assert (found.fits, found.free, found.unschedulable) == (False, 0, 0)
+    there = made.fits([PodNeed(1, 1, in_zone("a"))])
+    assert (there.nodes, there.total, there.fits) == (0, 0, False)
+    made.put_node(node("e", labels={"zone": "a"}))
+    assert made.fits([PodNeed(8, 1, in_zone("a"))]).fits is True
+    assert made.fits([PodNeed(8, 2, in_zone("a"))]).fits is False
+
+
+def in_zone(zone: str) -> Placement:
+    return Placement(affinity=(Term((Expression("zone", "In", (zone,)),)),))
+
+
+def test_what_is_not_weighed_can_only_make_it_less() -> None:
+    made = ledger(node("a"), node("b"))
+    apart = Placement(unlooked=("topology spread",))
+    enough = made.fits([PodNeed(4, 2, apart), PodNeed(1, 1, Placement(unlooked=("pod anti-affinity",)))])
+    assert (enough.fits, enough.usable) == (None, 9)
+    assert enough.unlooked == ("pod anti-affinity", "topology spread")
+    short = made.fits([PodNeed(4, 5, apart)])
+    assert (short.fits, short.usable, short.unlooked) == (False, 16, ("topology spread",))
+
+
+def test_free_is_what_some_workload_could_use() -> None:
+    keys = [WorkloadKey("c", "kthena", "llm", "ModelServing", name) for name in "xy"]
+    taint = (("nvidia.com/gpu", "present", "NoSchedule"),)
+    made = ledger(
+        node("a"),
+        node("b", taints=taint),
+        node("c", taints=taint, unschedulable=True),
+        node("d", taints=(("soft", "", "PreferNoSchedule"),)),
+    )
+    made.put_pod(pod("p", "b", 3))
+    assert made.totals() == GpuTotals(32, 3, 16, 13), "nobody tolerates the taint"
+    tolerant = Placement(tolerations=(("nvidia.com/gpu", "Exists", "", ""),))
+    made.put_asking(keys[0], [RoleSpec("router", 1, 0, placement=tolerant)])
+    assert made.totals().free == 16, "it asks for no GPU"
+    for key in keys:
+        made.put_asking(key, [RoleSpec("decode", 1, 1, gpus_worker=8, worker_placement=tolerant)])
+    assert made.totals() == GpuTotals(32, 3, 21, 8), "a cordon is not tolerated"
+    plan = made.fits([PodNeed(1, 1, tolerant)])
+    assert (plan.free, plan.unschedulable) == (made.totals().free, made.totals().unschedulable)
+    made.drop_asking(keys[0])
+    assert made.totals().free == 21
+    made.put_asking(keys[1], [RoleSpec("decode", 1, 0, gpus_entry=8)])
+    assert made.totals() == GpuTotals(32, 3, 16, 13)
 
 
 def group(*needs: PodNeed) -> Unit:
@@ -130,12 +177,15 @@ def test_of_what_use_free_gpus_are_depends_on_the_node_of_each_pod() -> None:
         node("b", 8, labels={"nvidia.com/gpu.product": "L4"}),
         node("c", 8, taints=taint),
     )
-    entry, worker = PodNeed(2, 2, (("pool", "x"),)), PodNeed(4, 3, (("nvidia.com/gpu.product", "L4"),))
+    entry, worker = (
+        PodNeed(2, 2, Placement((("pool", "x"),))),
+        PodNeed(4, 3, Placement((("nvidia.com/gpu.product", "L4"),))),
+    )
     found = made.room_for([group(entry, worker)])
     assert (found.free, found.nodes, found.fits, found.usable) == (16, 2, False, 0)
     assert found.models == (("H100", 8), ("L4", 8))
     assert made.room_for([Unit(each=(entry, worker))]).usable == 12
-    found = made.room_for([group(PodNeed(8, 3, (), (("gpu", "Exists", "", ""),)))])
+    found = made.room_for([group(PodNeed(8, 3, Placement(tolerations=(("gpu", "Exists", "", ""),))))])
     assert (found.free, found.fits, found.models) == (24, True, (("", 8), ("H100", 8), ("L4", 8)))
 
 

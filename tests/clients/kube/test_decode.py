@@ -13,6 +13,7 @@ from clients.kube import decode, plan_parts
 from clients.kube.kthena_workload import role_specs
 from clients.kube.pod_labels import PodLabels
 from clients.kube.rows import OwnerRow
+from clients.serving.placement import Placement
 from tests.support import kthena_objects as objects
 
 raw = objects.raw
@@ -208,15 +209,13 @@ def test_a_model_serving() -> None:
     assert (prefill.index, prefill.replicas, prefill.workers, prefill.gpus_entry) == (0, 2, 0, 8)
     assert (found.index, found.replicas, found.replicas_present, found.workers) == (1, 1, False, 1)
     assert (found.gpus_entry, found.gpus_worker, found.max_unavailable, found.partition) == (4, 4, "50%", "1")
-    assert found.node_selector == (("pool", "gpu"),)
-    assert found.tolerations == (("nvidia.com/gpu", "Exists", "", "NoSchedule"),)
-    assert found.worker_node_selector == (("pool", "small"),)
-    assert found.worker_tolerations == (("small", "Equal", "", ""),)
+    assert found.placement == Placement((("pool", "gpu"),), (("nvidia.com/gpu", "Exists", "", "NoSchedule"),))
+    assert found.worker_placement == Placement((("pool", "small"),), (("small", "Equal", "", ""),))
     assert found.startup_probe
     assert found.has_worker_template
     specs = role_specs(row)
     assert [spec.gang for spec in specs] == [True, True]
-    (worker,) = (need for need in plan_parts.needs(specs) if need.node_selector == (("pool", "small"),))
+    (worker,) = (need for need in plan_parts.needs(specs) if need.placement == found.worker_placement)
     assert (worker.gpus, worker.count) == (4, 1)
     row.scheduler = "default-scheduler"
     assert not any(spec.gang for spec in role_specs(row))
