@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from clients.kube.access import Right
 from clients.kube.capacity import GpuLedger
+from clients.kube.capacity_guard import capacity_guard
 from clients.kube.plan_parts import NOBODY, Asker, ChangeError, capacity_of, kubectl, needs, serves, size
 from clients.kube.resources import in_path
 from clients.kube.rows import OwnerRow, PodRow
 from clients.kube.scale_guards import (
     DRY_RUN_PENDING,
-    capacity_guard,
     driver_guards,
     owner_guard,
 )

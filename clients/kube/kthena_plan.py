@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clients.kube.capacity import GpuLedger
+from clients.kube.capacity_guard import capacity_guard
 from clients.kube.kthena_guards import TAKES_BACK, gang_guard, overshoot_guard, webhook_guard
 from clients.kube.kthena_order import Move, OrderRule, predict_groups, predict_overshoot, predict_roles
 from clients.kube.plan_parts import NOBODY, Asker, ChangeError, capacity_of, kubectl, needs, serves, size
@@ -18,7 +19,6 @@ from clients.kube.rows import ModelServingRow
 from clients.kube.scale_guards import (
     DRY_RUN_PENDING,
     Rights,
-    capacity_guard,
     driver_guards,
     owner_guard,
     right_guard,

@@ -11,13 +11,11 @@ from clients.serving.eta import spell
 from clients.serving.guards import Guard, Level
 from clients.serving.operation import Count
 from clients.serving.plain import plain
-from clients.serving.plans import Capacity
 from clients.serving.workload import Driver, Workload
 
 __all__ = [
     "DRY_RUN_PENDING",
     "Rights",
-    "capacity_guard",
     "driver_guards",
     "owner_guard",
     "right_guard",
@@ -111,25 +109,3 @@ def _driver_guard(driver: Driver, wanted: int) -> Guard:
         will = f"may set {what} again {when}{bounds}"  # Its metric moves on while the plan is read.
         remedy = f"set the bounds of {plain(driver.ref.kind)}/{plain(driver.ref.name)} to {wanted}"
     return Guard("driver", Level.WARN, f"{who} {will}", (remedy,))
-
-
-def capacity_guard(capacity: Capacity | None) -> Guard | None:
-    """GPUs short or unknown warn: pods may wait, and the cluster may grow."""
-    if capacity is None or capacity.needed == 0:
-        return None
-    needed = capacity.needed
-    if capacity.free is None:
-        return Guard("gpus", Level.WARN, f"{needed} GPUs needed, free ones unknown: no right to list them")
-    if capacity.free < needed:
-        short = needed - capacity.free
-        reason = f"{short} GPUs short: {needed} needed, {capacity.free} free on {capacity.nodes or 0} nodes"
-        if capacity.usable is not None and capacity.usable < capacity.free:
-            reason += f", of use are {capacity.usable} of them"
-        return Guard("gpus", Level.WARN, reason, ("scale something else in first", "add nodes"))
-    if capacity.fits is False:
-        reason = (
-            f"{needed} GPUs needed and {capacity.free} free, but scattered: "
-            f"of use are {capacity.usable or 0} of them, no node holds the other pods"
-        )
-        return Guard("gpus", Level.WARN, reason, ("free a whole node", "add nodes"))
-    return Guard("gpus", Level.PASS, f"{needed} GPUs needed, {capacity.free} free")
