@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from clients.clock import Clock
 from clients.kube.proxies import proxy_for
+from clients.managed.terms import Terms
 from clients.serving.backend import BackendError, CloudBackend
 from clients.serving.eta import Durations
 from tui.cloud_credentials import exoscale_key, modelarts_key, modelarts_project
@@ -33,18 +34,8 @@ def _exoscale(start: Start, clock: Clock, durations: Durations) -> Iterator[tupl
     settings = start.settings.exoscale
     credentials = exoscale_key(settings, start.environ)
     for zone in settings.zones:
-        endpoint = (settings.endpoint or ENDPOINT).replace("{zone}", zone)
-        backend = ExoscaleBackend.open(
-            zone,
-            credentials,
-            clock=clock,
-            endpoint=endpoint,
-            prices=dict(start.settings.prices),
-            durations=durations,
-            proxy=_proxy(endpoint, start),
-            rate=start.clock_rate,
-        )
-        yield f"exoscale/{zone}", backend
+        terms = _terms((settings.endpoint or ENDPOINT).replace("{zone}", zone), start, clock, durations)
+        yield f"exoscale/{zone}", ExoscaleBackend.open(zone, credentials, terms)
 
 
 def _modelarts(start: Start, clock: Clock, durations: Durations) -> Iterator[tuple[str, CloudBackend]]:
@@ -54,19 +45,20 @@ def _modelarts(start: Start, clock: Clock, durations: Durations) -> Iterator[tup
     settings = start.settings.modelarts
     credentials = modelarts_key(settings, start.environ)
     for region in settings.regions:
-        endpoint = (settings.endpoint or ENDPOINT).replace("{region}", region)
-        backend = ModelArtsBackend.open(
-            region,
-            modelarts_project(settings, start.environ, region),
-            credentials,
-            clock=clock,
-            endpoint=endpoint,
-            prices=dict(start.settings.prices),
-            durations=durations,
-            proxy=_proxy(endpoint, start),
-            rate=start.clock_rate,
-        )
-        yield f"modelarts/{region}", backend
+        terms = _terms((settings.endpoint or ENDPOINT).replace("{region}", region), start, clock, durations)
+        project = modelarts_project(settings, start.environ, region)
+        yield f"modelarts/{region}", ModelArtsBackend.open(region, project, credentials, terms)
+
+
+def _terms(endpoint: str, start: Start, clock: Clock, durations: Durations) -> Terms:
+    return Terms(
+        clock=clock,
+        endpoint=endpoint,
+        prices=dict(start.settings.prices),
+        durations=durations,
+        proxy=_proxy(endpoint, start),
+        rate=start.clock_rate,
+    )
 
 
 def _proxy(endpoint: str, start: Start) -> str | None:

@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from clients.serving.changes import ReplicasChange
 from clients.serving.cost_words import COST, without_number
-from clients.serving.guards import Confirmation, Guard, Level
+from clients.serving.guards import DRY_RUN, Confirmation, Guard, Level
 from clients.serving.plans import Money, ScalePlan, Step, StepKind
 from widgets.cells import fit, shown, span, width, wrapped
 from widgets.lines import Line, LineWidget, Piece, strip
@@ -19,8 +19,8 @@ __all__ = ["PlanView"]
 
 _LABEL = 10
 _WORDS = {Level.PASS: "ok", Level.WARN: "WARN", Level.CONFIRM: "CONFIRM", Level.BLOCK: "STOP"}
-_GPUS, _DRY_RUN = "gpus", "dry-run"
-"""Guards that are drawn in a way of their own."""
+_GPUS = "gpus"
+"""The guard that is drawn in a way of its own."""
 _STEPS = 12
 """Steps drawn one by one; more are told in sum, the first and the last ones shown."""
 
@@ -184,7 +184,7 @@ def _money(money: Money | None) -> str:
 
 def _weight(guard: Guard, view: PlanShown) -> Level:
     """A check that runs for the first time stands where its answer will, if that is good."""
-    return Level.PASS if guard.id == _DRY_RUN and view.check is Check.FIRST else guard.level
+    return Level.PASS if guard.id == DRY_RUN and view.check is Check.FIRST else guard.level
 
 
 def _guard(guard: Guard, view: PlanShown, cells: int, look: Look) -> list[Line]:
@@ -194,10 +194,10 @@ def _guard(guard: Guard, view: PlanShown, cells: int, look: Look) -> list[Line]:
     if guard.id == _GPUS and guard.level is Level.PASS:
         return []  # Its row among the facts says the same.
     reason = shown(guard.reason, 600)
-    if guard.id == _DRY_RUN and view.check is Check.FIRST:
+    if guard.id == DRY_RUN and view.check is Check.FIRST:
         asked = "the server is asked what it says to this"
         return [] if view.plan.blocked else _wrapped("check", asked, styles.dim, cells, look)
-    if guard.id == _DRY_RUN and view.check is Check.AGAIN:
+    if guard.id == DRY_RUN and view.check is Check.AGAIN:
         reason += " (checking again)"
     style = {
         Level.PASS: styles.dim,

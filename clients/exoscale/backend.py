@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from clients.clock import Clock, ClusterClock
+from clients.clock import ClusterClock
 from clients.exoscale import planning
 from clients.exoscale.api import ENDPOINT, Api
 from clients.exoscale.changing import Changing
@@ -14,16 +14,16 @@ from clients.exoscale.credentials import Credentials
 from clients.exoscale.decode import Deployment
 from clients.exoscale.grid import SYSTEM, gpus_of
 from clients.exoscale.zone import Zone
+from clients.managed.backend import ManagedBackend
 from clients.managed.calls import CloudError
 from clients.managed.feed import Feed
+from clients.managed.terms import Terms
 from clients.serving.backend import NotShown, Sink, Ticket
 from clients.serving.changes import Change, ObjectChange, ReplicasChange, Verb
 from clients.serving.cost import hourly
-from clients.serving.eta import Durations
 from clients.serving.events import Event, EventKind
 from clients.serving.keys import WorkloadKey
 from clients.serving.plans import Money, ScalePlan
-from clients.serving.sources import SourceStatus
 from clients.serving.workload import Workload
 
 __all__ = ["ExoscaleBackend"]
@@ -31,62 +31,30 @@ __all__ = ["ExoscaleBackend"]
 _LOG_LINES = 200
 
 
-class ExoscaleBackend:
+class ExoscaleBackend(ManagedBackend):
     """One zone. Made with ``open``; everything on one event loop."""
 
-    def __init__(
-        self, zone: str, api: Api, clock: ClusterClock, prices: Mapping[str, Money], durations: Durations
-    ) -> None:
+    def __init__(self, zone: str, api: Api, clock: ClusterClock, terms: Terms) -> None:
         self._api = api
-        self._clock = clock
-        self._prices = prices
-        self._durations = durations
+        self._prices = terms.prices
+        self._durations = terms.durations
         self._sink: Sink | None = None
         self._told_hidden = NotShown()
         self._feed = Feed(f"{SYSTEM}/{zone}", self._workloads)
         self._zone = Zone(zone, api, clock, self._feed.touch)
         self._changing = Changing(api, self._zone, clock, self._came_to_nothing)
+        super().__init__(self._zone, self._changing, clock)
 
     @classmethod
-    def open(
-        cls,
-        zone: str,
-        credentials: Credentials,
-        *,
-        clock: Clock,
-        endpoint: str | None = None,
-        prices: Mapping[str, Money] | None = None,
-        durations: Durations | None = None,
-        proxy: str | None = None,
-        rate: float = 1.0,
-        limit: float | None = None,
-    ) -> ExoscaleBackend:
+    def open(cls, zone: str, credentials: Credentials, terms: Terms) -> ExoscaleBackend:
         """Prepares the connection; nobody is asked anything yet.
 
-        ``endpoint``: another base URL than the zone's own, with ``/v2``. ``prices``: of a GPU an hour, by GPU
-        type. ``rate``: seconds of the zone's clock in a second here; other than 1 only where it is simulated.
-        ``limit``: seconds for one answer.
+        An endpoint in ``terms`` ends in ``/v2``; prices are of a GPU an hour, by GPU type.
         """
-        time = ClusterClock(clock, rate=rate)
-        api = Api(endpoint or ENDPOINT.format(zone=zone), credentials, time, proxy=proxy, limit=limit)
-        return cls(zone, api, time, prices or {}, durations or Durations())
-
-    # -- what it is
-
-    @property
-    def cluster(self) -> str:
-        """The zone's name."""
-        return self._zone.name
-
-    @property
-    def clock(self) -> ClusterClock:
-        """The zone's time."""
-        return self._clock
-
-    @property
-    def sources(self) -> tuple[SourceStatus, ...]:
-        """Deployments, without which there is nothing to show, and what plans are better with."""
-        return tuple(poller.status for poller in self._zone.pollers)
+        time = ClusterClock(terms.clock, rate=terms.rate)
+        endpoint = terms.endpoint or ENDPOINT.format(zone=zone)
+        api = Api(endpoint, credentials, time, proxy=terms.proxy, limit=terms.limit)
+        return cls(zone, api, time, terms)
 
     # -- reading
 
@@ -162,14 +130,6 @@ class ExoscaleBackend:
         if found is None:
             raise CloudError(f"{key} is gone", sent=False)
         return found
-
-    async def dry_run(self, plan: ScalePlan) -> ScalePlan:
-        """The plan after the deployment was read again: as much as can be asked here."""
-        return await self._changing.checked(plan)
-
-    async def apply(self, plan: ScalePlan) -> Ticket:
-        """Reads again, sends the plan's write once, and follows its operation."""
-        return await self._changing.send(plan)
 
     async def poll(self, ticket: Ticket) -> Workload | None:
         """The workload re-read; ``None`` if it is gone. Raises CloudError."""

@@ -16,16 +16,14 @@ from clients.exoscale.following import Following, poll_delay
 from clients.exoscale.planning import body_of
 from clients.exoscale.zone import Zone
 from clients.managed.calls import CloudError
-from clients.managed.writes import Writes
+from clients.managed.writes import Writes, unread_guard
 from clients.serving.backend import Result, Ticket
 from clients.serving.changes import ObjectChange, Verb
-from clients.serving.guards import CHANGED, Guard, Level
+from clients.serving.guards import CHANGED, DRY_RUN, Guard, Level
 from clients.serving.keys import WorkloadKey
 from clients.serving.plans import ScalePlan
 
 __all__ = ["Changing"]
-
-_DRY_RUN = guards.NO_DRY_RUN.id
 
 
 class Changing:
@@ -45,12 +43,11 @@ class Changing:
 
     async def checked(self, plan: ScalePlan) -> ScalePlan:
         """The plan with what the zone tells now in the place of the dry run that there is none of."""
-        kept = tuple(one for one in plan.guards if one.id not in (_DRY_RUN, "state", CHANGED))
+        kept = tuple(one for one in plan.guards if one.id not in (DRY_RUN, "state", CHANGED))
         try:
             found = await (self._taken(plan) if _verb(plan) is Verb.CREATE else self._again(plan))
         except CloudError as error:
-            reason = f"it could not be read again, so that nothing is sent: {error.message}"
-            found = (Guard(_DRY_RUN, Level.BLOCK, reason),)
+            found = (unread_guard(error),)
         return replace(plan, guards=(*kept, *found))
 
     async def _taken(self, plan: ScalePlan) -> tuple[Guard, ...]:
@@ -58,17 +55,17 @@ class Changing:
         if plan.key.name in names:
             return (Guard("name", Level.BLOCK, "there is a deployment of this name by now"),)
         said = "Exoscale has no dry run; read again just now: the name is free"
-        return (Guard(_DRY_RUN, Level.PASS, said),)
+        return (Guard(DRY_RUN, Level.PASS, said),)
 
     async def _again(self, plan: ScalePlan) -> tuple[Guard, ...]:
         found = await self.reread(plan.key)
-        changed = guards.changed_guard(plan.before.groups, found)
+        changed = guards.changed_guard(plan.uid, plan.before.groups, found)
         if changed is not None or found is None:
             return (changed,) if changed is not None else ()
         wanted = None if _verb(plan) is Verb.DELETE else plan.after.groups
         state = guards.state_guard(found, self._zone.followings.get(plan.key), wanted)
         said = f"Exoscale has no dry run; read again just now: {guards.replicas(found.replicas)}"
-        return (state, Guard(_DRY_RUN, Level.PASS, said))
+        return (state, Guard(DRY_RUN, Level.PASS, said))
 
     async def reread(self, key: WorkloadKey) -> Deployment | None:
         """The deployment as it is now, past what was polled; ``None`` if it is gone. Raises CloudError."""
@@ -88,15 +85,9 @@ class Changing:
 
     async def send(self, plan: ScalePlan) -> Ticket:
         """Sends the plan's write once."""
-        if plan.write is None:
-            return self._ticket(plan, Result.REFUSED, "nothing changes, so nothing is sent")
-        checked = await self.checked(plan)
-        if checked.blocked:
-            changed = any(one.id == CHANGED for one in checked.guards)
-            said = "; ".join(one.reason for one in checked.guards if one.level is Level.BLOCK)
-            result = Result.CONFLICT if changed else Result.REFUSED
-            return self._ticket(plan, result, f"{said}; nothing was applied")
-        ticket = await self._writes.send(plan.key, lambda: self._write(plan), lambda: self._shows(plan))
+        ticket = await self._writes.send(
+            plan, self.checked, lambda: self._write(plan), lambda: self._shows(plan)
+        )
         if ticket.result is Result.ACCEPTED and plan.key not in self._zone.followings:
             self._follow(plan, Operation())  # No answer told its operation: the deployment alone is followed.
         return ticket
@@ -107,18 +98,12 @@ class Changing:
             case Verb.CREATE:
                 operation = await self._api.create(body_of(plan.write))
             case Verb.DELETE:
-                operation = await self._api.delete(self._id(plan.key))
+                operation = await self._api.delete(plan.uid)
             case _:
-                operation = await self._api.scale(self._id(plan.key), body_of(plan.write))
+                operation = await self._api.scale(plan.uid, body_of(plan.write))
         self._follow(plan, operation)
         told = f", operation {operation.id}" if operation.id else ""
         return f"accepted{told}"
-
-    def _id(self, key: WorkloadKey) -> str:
-        known = self._zone.deployments.get(key)
-        if known is None or known.id is None:
-            raise CloudError("it is gone", sent=False)
-        return known.id
 
     async def _shows(self, plan: ScalePlan) -> bool:
         """Whether a write without an answer took effect: what was ready before and moves is moved by it."""
@@ -129,9 +114,6 @@ class Changing:
         if _verb(plan) is Verb.DELETE or after is None:
             return after is None
         return after.replicas == plan.after.groups or after.state == SCALING
-
-    def _ticket(self, plan: ScalePlan, result: Result, message: str) -> Ticket:
-        return Ticket(plan.key, result, self._clock.now(), message)
 
     # -- following
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from clients.exoscale.decode import ERROR, READY, Deployment, InstanceType, Quota
 from clients.exoscale.following import Following, settled
 from clients.exoscale.grid import gpus_of
-from clients.serving.guards import CHANGED, Guard, Level
+from clients.serving.guards import CHANGED, DRY_RUN, Guard, Level
 from clients.serving.plain import plain
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 NO_DRY_RUN = Guard(
-    "dry-run",
+    DRY_RUN,
     Level.WARN,
     "Exoscale has no dry run: the deployment is read again right before the change, and Exoscale may still "
     "refuse it",
@@ -175,10 +175,15 @@ def identity_guard(deployment: Deployment) -> Guard | None:
     return None
 
 
-def changed_guard(was: int | None, found: Deployment | None) -> Guard | None:
-    """Somebody else was faster: another count than the plan began from, or nothing at all."""
+def changed_guard(planned: str, was: int | None, found: Deployment | None) -> Guard | None:
+    """Somebody else was faster: another count than the plan began from, nothing at all, or a namesake.
+
+    ``planned``: id of the deployment that the plan is for.
+    """
     if found is None:
         return Guard(CHANGED, Level.BLOCK, "it is gone")
+    if found.id is not None and found.id != planned:
+        return Guard(CHANGED, Level.BLOCK, "another deployment has its name by now", ("plan again",))
     if found.replicas != was:
         return Guard(
             CHANGED, Level.BLOCK, f"it has {replicas(found.replicas)} by now, not {was}", ("plan again",)

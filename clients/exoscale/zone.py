@@ -19,7 +19,6 @@ from clients.managed.poller import Poller
 from clients.serving.backend import NotShown
 from clients.serving.eta import Durations
 from clients.serving.keys import WorkloadKey
-from clients.serving.plain import plain
 from clients.serving.plans import Money
 from clients.serving.sources import SourceState
 from clients.serving.workload import Workload
@@ -167,8 +166,6 @@ class Zone:
             with suppress(CloudError):
                 self._take_quotas(await self._api.quotas())
         usable = self._quota.status.state in (SourceState.LIVE, SourceState.SYNCING)
-        status = self._list.status
-        stale = None if status.state is SourceState.LIVE else f"deployments {status.state}: {status.detail}"
         return Ground(
             self.name,
             self._quotas if usable else None,
@@ -177,7 +174,7 @@ class Zone:
             self._models,
             prices,
             durations,
-            None if stale is None else plain(stale, 300),
+            self._list.stale,
         )
 
 

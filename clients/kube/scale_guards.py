@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from clients.kube.rows import OwnerRow
 from clients.serving.eta import spell
-from clients.serving.guards import Guard, Level
+from clients.serving.guards import DRY_RUN, Guard, Level
 from clients.serving.operation import Count
 from clients.serving.plain import plain
 from clients.serving.workload import Driver, Workload
@@ -21,7 +21,7 @@ __all__ = [
     "right_guard",
 ]
 
-DRY_RUN_PENDING = Guard("dry-run", Level.WARN, "the server's own check has not been run yet")
+DRY_RUN_PENDING = Guard(DRY_RUN, Level.WARN, "the server's own check has not been run yet")
 """Stands in for the server's word until the backend has asked for it."""
 
 

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from clients.kube.access import Access
 from clients.kube.errors import ErrorKind, KubeError
 from clients.kube.json_patch import changed
-from clients.kube.scale_guards import DRY_RUN_PENDING, Rights
+from clients.kube.scale_guards import Rights
 from clients.kube.session import Session
 from clients.serving.backend import Result, Ticket
 from clients.serving.changes import ReplicasChange
-from clients.serving.guards import CHANGED, Guard, Level
+from clients.serving.guards import CHANGED, DRY_RUN, Guard, Level
 from clients.serving.operation import Count
 from clients.serving.plans import ScalePlan, Write
 
@@ -54,16 +54,16 @@ class Writes:
                 raise
             if error.kind is ErrorKind.FORBIDDEN:
                 right = Guard("right", Level.BLOCK, error.message)
-                kept = tuple(one for one in plan.guards if one.id not in ("right", DRY_RUN_PENDING.id))
+                kept = tuple(one for one in plan.guards if one.id not in ("right", DRY_RUN))
                 return replace(plan, guards=(right, *kept))
             faster = await self._changed(plan) if error.status in _REFUSED_TEST else None
             if faster is not None:
                 guard = Guard(CHANGED, Level.BLOCK, faster, ("look at it and plan again",))
             else:
-                guard = Guard("dry-run", Level.BLOCK, f"the server refuses: {error.message}")
+                guard = Guard(DRY_RUN, Level.BLOCK, f"the server refuses: {error.message}")
         else:
-            guard = Guard("dry-run", Level.PASS, "the server's dry run accepts it")
-        kept = tuple(one for one in plan.guards if one.id != DRY_RUN_PENDING.id)
+            guard = Guard(DRY_RUN, Level.PASS, "the server's dry run accepts it")
+        kept = tuple(one for one in plan.guards if one.id != DRY_RUN)
         return replace(plan, guards=(*kept, guard))
 
     async def apply(self, plan: ScalePlan, sent_at: float) -> Ticket:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from clients.clock import Clock
 from clients.managed.calls import CloudError
+from clients.serving.plain import plain
 from clients.serving.sources import SourceState, SourceStatus
 
 __all__ = ["LONGEST", "Poller"]
@@ -21,6 +22,8 @@ LONGEST = 120.0
 _SLOW = 5.0
 """Seconds without an answer after which what is shown counts as stale, while it is still waited for."""
 _JITTER = 0.2
+_STALE_LINE = 300
+"""Characters."""
 _STATES = {401: SourceState.DENIED, 403: SourceState.DENIED, 404: SourceState.ABSENT}
 
 
@@ -63,6 +66,13 @@ class Poller(Generic[T]):
     def status(self) -> SourceStatus:
         """How far it can be believed."""
         return self._status
+
+    @property
+    def stale(self) -> str | None:
+        """Why what was read last may be old, in one plain line; ``None`` while it is live."""
+        if self._status.state is SourceState.LIVE:
+            return None
+        return plain(f"{self._name} {self._status.state}: {self._status.detail}", _STALE_LINE)
 
     def wake(self) -> None:
         """Reads again now, or as soon as the cloud allows where it asked for patience."""

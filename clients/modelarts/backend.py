@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from clients.clock import Clock, ClusterClock
+from clients.clock import ClusterClock
+from clients.managed.backend import ManagedBackend
 from clients.managed.calls import CloudError
 from clients.managed.feed import Feed
+from clients.managed.terms import Terms
 from clients.modelarts import planning
 from clients.modelarts.api import ENDPOINT, Api
 from clients.modelarts.autoscaler import autoscaling
@@ -19,72 +20,36 @@ from clients.modelarts.region import Region
 from clients.serving.autoscaling import Autoscaling
 from clients.serving.backend import Sink, Ticket
 from clients.serving.changes import Change, ReplicasChange, RunChange
-from clients.serving.eta import Durations
 from clients.serving.keys import WorkloadKey
 from clients.serving.plans import Money, ScalePlan
-from clients.serving.sources import SourceStatus
 from clients.serving.workload import Workload
 
 __all__ = ["ModelArtsBackend"]
 
 
-class ModelArtsBackend:
+class ModelArtsBackend(ManagedBackend):
     """The real-time services of one region and project. Made with ``open``; everything on one event loop."""
 
-    def __init__(
-        self, region: str, api: Api, clock: ClusterClock, prices: Mapping[str, Money], durations: Durations
-    ) -> None:
+    def __init__(self, region: str, api: Api, clock: ClusterClock, terms: Terms) -> None:
         self._api = api
-        self._clock = clock
-        self._prices = prices
-        self._durations = durations
+        self._prices = terms.prices
+        self._durations = terms.durations
         self._feed = Feed(f"{SYSTEM}/{region}", lambda: self._region.workloads())
         self._region = Region(region, api, clock, self._feed.touch)
         self._changing = Changing(api, self._region, clock)
+        super().__init__(self._region, self._changing, clock)
 
     @classmethod
-    def open(
-        cls,
-        region: str,
-        project: str,
-        credentials: AccessKey,
-        *,
-        clock: Clock,
-        endpoint: str | None = None,
-        prices: Mapping[str, Money] | None = None,
-        durations: Durations | None = None,
-        proxy: str | None = None,
-        rate: float = 1.0,
-        limit: float | None = None,
-    ) -> ModelArtsBackend:
+    def open(cls, region: str, project: str, credentials: AccessKey, terms: Terms) -> ModelArtsBackend:
         """Prepares the connection; nobody is asked anything yet.
 
-        ``project``: id of the project in this region. ``endpoint``: another base URL than the region's own,
-        without a path. ``prices``: of one instance an hour, by the flavor's exact name. ``rate``: seconds of
-        the region's clock in a second here; other than 1 only where it is simulated. ``limit``: seconds for
-        one answer.
+        ``project``: id of the project in this region. An endpoint in ``terms`` has no path; prices are of one
+        instance an hour, by the flavor's exact name.
         """
-        time = ClusterClock(clock, rate=rate)
-        where = endpoint or ENDPOINT.format(region=region)
-        api = Api(where, project, credentials, time, proxy=proxy, limit=limit)
-        return cls(region, api, time, prices or {}, durations or Durations())
-
-    # -- what it is
-
-    @property
-    def cluster(self) -> str:
-        """The region's name."""
-        return self._region.name
-
-    @property
-    def clock(self) -> ClusterClock:
-        """The region's time."""
-        return self._clock
-
-    @property
-    def sources(self) -> tuple[SourceStatus, ...]:
-        """Services, without which there is nothing to show, their autoscalers, and flavors."""
-        return tuple(poller.status for poller in self._region.pollers)
+        time = ClusterClock(terms.clock, rate=terms.rate)
+        where = terms.endpoint or ENDPOINT.format(region=region)
+        api = Api(where, project, credentials, time, proxy=terms.proxy, limit=terms.limit)
+        return cls(region, api, time, terms)
 
     # -- reading
 
@@ -128,14 +93,6 @@ class ModelArtsBackend:
         if found is None:
             raise CloudError(f"{key} is gone", sent=False)
         return found
-
-    async def dry_run(self, plan: ScalePlan) -> ScalePlan:
-        """The plan after the deployment was read again: as much as can be asked here."""
-        return await self._changing.checked(plan)
-
-    async def apply(self, plan: ScalePlan) -> Ticket:
-        """Reads status and count again and sends the plan's write once."""
-        return await self._changing.send(plan)
 
     async def poll(self, ticket: Ticket) -> Workload | None:
         """The workload re-read; ``None`` if it is gone. Raises CloudError."""

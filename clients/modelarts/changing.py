@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from clients.clock import Clock
 from clients.managed.calls import CloudError
-from clients.managed.writes import Writes
+from clients.managed.writes import Writes, unread_guard
 from clients.modelarts import guards
 from clients.modelarts.api import Api
 from clients.modelarts.grid import Row, derive, status_of
@@ -17,15 +17,14 @@ from clients.modelarts.region import Region
 from clients.modelarts.statuses import STARTABLE, spoken
 from clients.serving.backend import Result, Ticket
 from clients.serving.changes import ReplicasChange, RunChange
-from clients.serving.guards import CHANGED, Guard, Level
+from clients.serving.guards import CHANGED, DRY_RUN, Guard, Level
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
 from clients.serving.plans import ScalePlan
 
 __all__ = ["Changing"]
 
-_DRY_RUN = "dry-run"
-_ASKED_AGAIN = frozenset((guards.STATE, guards.FROZEN, guards.DRIVER, CHANGED, _DRY_RUN))
+_ASKED_AGAIN = frozenset((guards.STATE, guards.FROZEN, guards.DRIVER, CHANGED, DRY_RUN))
 
 
 class Changing:
@@ -45,8 +44,7 @@ class Changing:
         try:
             row = await self.reread(plan.key)
         except CloudError as error:
-            reason = f"it could not be read again, so that nothing is sent: {error.message}"
-            return replace(plan, guards=(Guard(_DRY_RUN, Level.BLOCK, reason), *kept))
+            return replace(plan, guards=(unread_guard(error), *kept))
         return replace(plan, guards=(*await self._again(plan, row), *kept))
 
     async def _again(self, plan: ScalePlan, row: Row | None) -> tuple[Guard, ...]:
@@ -58,7 +56,7 @@ class Changing:
         told = f"{_count(row.deployment.running)} of {_count(row.deployment.desired)} run"
         status = plain(spoken(status_of(row)), 60)
         reason = f"ModelArts has no dry run; read again just now: {status}, {told}"
-        found = [guards.frozen_guard(row), Guard(_DRY_RUN, Level.PASS, reason)]
+        found = [guards.frozen_guard(row), Guard(DRY_RUN, Level.PASS, reason)]
         if isinstance(plan.change, RunChange):
             found.append(guards.run_guard(row, plan.change.running))
         else:
@@ -85,15 +83,9 @@ class Changing:
 
     async def send(self, plan: ScalePlan) -> Ticket:
         """Sends the plan's write once."""
-        if plan.write is None:
-            return self._ticket(plan, Result.REFUSED, "nothing changes, so nothing is sent")
-        checked = await self.checked(plan)
-        if checked.blocked:
-            changed = any(one.id == CHANGED for one in checked.guards)
-            said = "; ".join(one.reason for one in checked.guards if one.level is Level.BLOCK)
-            result = Result.CONFLICT if changed else Result.REFUSED
-            return self._ticket(plan, result, f"{said}; nothing was applied")
-        ticket = await self._writes.send(plan.key, lambda: self._write(plan), lambda: self._shows(plan))
+        ticket = await self._writes.send(
+            plan, self.checked, lambda: self._write(plan), lambda: self._shows(plan)
+        )
         row = self._region.row(plan.key)
         if row is not None and ticket.result in (Result.ACCEPTED, Result.UNKNOWN):
             with suppress(CloudError):  # What it leads to is polled all the same.
@@ -118,9 +110,6 @@ class Changing:
                 return status_of(row) not in STARTABLE
             case _:
                 return derive(plan.key, row, {}).stopped
-
-    def _ticket(self, plan: ScalePlan, result: Result, message: str) -> Ticket:
-        return Ticket(plan.key, result, self._clock.now(), message)
 
 
 def _count(count: int | None) -> str:

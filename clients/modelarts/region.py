@@ -19,9 +19,7 @@ from clients.modelarts.planning import Ground
 from clients.modelarts.statuses import FAILURES, SCALABLE, SETTLED, Status
 from clients.serving.eta import Durations
 from clients.serving.keys import WorkloadKey
-from clients.serving.plain import plain
 from clients.serving.plans import Money
-from clients.serving.sources import SourceState
 from clients.serving.workload import Workload
 
 __all__ = ["Region"]
@@ -296,15 +294,13 @@ class Region:
         if self._unasked(row.service, row.deployment):
             with suppress(CloudError):  # Kept, and told by the plan.
                 await self.read_hpa(*place)
-        status = self._list.status
-        stale = None if status.state is SourceState.LIVE else f"services {status.state}: {status.detail}"
         return Ground(
             self._api.host,
             self.flavors,
             prices,
             durations,
             self._no_hpas.get(place),
-            None if stale is None else plain(stale, 300),
+            self._list.stale,
         )
 
 

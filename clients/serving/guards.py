@@ -7,13 +7,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["CHANGED", "Confirmation", "Guard", "Level", "ScaleInWord"]
+__all__ = ["CHANGED", "DRY_RUN", "Confirmation", "Guard", "Level", "ScaleInWord"]
 
 ScaleInWord = Literal["yes", "ok"]
 """Whether removing what serves, while some of it stays, needs the typed word YES."""
 
 CHANGED = "changed"
 """Id of the guard that says that somebody else was faster: a conflict, and no fault of the plan."""
+DRY_RUN = "dry-run"
+"""Id of the guard that tells the server's own word on a plan, or what stands in its place."""
 
 
 class Level(IntEnum):

@@ -18,6 +18,7 @@ from clients.embedded.simclock import SimClock
 from clients.exoscale.backend import ExoscaleBackend
 from clients.exoscale.credentials import Credentials
 from clients.managed.secret import Secret
+from clients.managed.terms import Terms
 from clients.serving.backend import GpuTotals, NotShown
 from clients.serving.changes import Change, ReplicasChange
 from clients.serving.eta import Durations
@@ -111,7 +112,7 @@ class Rig:
         """Another program reads the zone from here on; it knows nothing of what the first one sent."""
         self.taken = Taken()
         account = credentials(self.server.account)
-        self.backend = ExoscaleBackend.open(ZONE, account, clock=SystemClock(), endpoint=self.url)
+        self.backend = ExoscaleBackend.open(ZONE, account, Terms(clock=SystemClock(), endpoint=self.url))
         async with _reading(self.backend, self.taken):
             yield
 
@@ -156,11 +157,13 @@ async def running(
     backend = ExoscaleBackend.open(
         ZONE,
         credentials(server.account),
-        clock=SystemClock(),
-        endpoint=url,
-        prices=prices,
-        durations=durations,
-        limit=limit,
+        Terms(
+            clock=SystemClock(),
+            endpoint=url,
+            prices=prices or {},
+            durations=durations or Durations(),
+            limit=limit,
+        ),
     )
     rig = Rig(zone, engine, server, url, backend)
     try:

@@ -18,6 +18,7 @@ from clients.embedded.modelarts.region import fill
 from clients.embedded.modelarts.server import ModelArts
 from clients.embedded.simclock import SimClock
 from clients.managed.secret import Secret
+from clients.managed.terms import Terms
 from clients.modelarts.backend import ModelArtsBackend
 from clients.modelarts.credentials import AccessKey
 from clients.serving.backend import GpuTotals, NotShown, Result, Ticket
@@ -91,11 +92,13 @@ class Rig:
             REGION,
             fake.account.project,
             key_of(fake.account),
-            clock=SystemClock(),
-            endpoint=url,
-            prices=PRICES,
-            rate=engine.clock.speed,
-            limit=limit,
+            Terms(
+                clock=SystemClock(),
+                endpoint=url,
+                prices=PRICES,
+                rate=engine.clock.speed,
+                limit=limit,
+            ),
         )
         self.fleet.now = self.backend.clock.now
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from clients.serving.guards import Guard, Level
+from clients.serving.guards import DRY_RUN, Guard, Level
 from clients.serving.plans import ScalePlan
 from clients.serving.workload import Workload
 from widgets.records import Check
@@ -12,8 +12,6 @@ from widgets.records import Check
 __all__ = ["ServersWord", "matters", "may_ask"]
 
 _SCHEDULE = "CronHPA"
-_DRY_RUN = "dry-run"
-"""The guard's id."""
 
 
 class ServersWord:
@@ -29,12 +27,12 @@ class ServersWord:
         if self._last is None or self._last[0] != plan.change:
             return plan
         self.check, word = Check.AGAIN, self._last[1]
-        return replace(plan, guards=tuple(word if one.id == _DRY_RUN else one for one in plan.guards))
+        return replace(plan, guards=tuple(word if one.id == DRY_RUN else one for one in plan.guards))
 
     def heard(self, plan: ScalePlan) -> ScalePlan:
         """The plan with the server's answer in it."""
         self.check = Check.HEARD
-        self._last = next(((plan.change, one) for one in plan.guards if one.id == _DRY_RUN), None)
+        self._last = next(((plan.change, one) for one in plan.guards if one.id == DRY_RUN), None)
         return plan
 
     def missed(self) -> None:
@@ -45,13 +43,13 @@ class ServersWord:
         """The strongest objection; a check that is still to come objects to nothing."""
         first = self.check is Check.FIRST
         return max(
-            (one.level for one in plan.guards if not (first and one.id == _DRY_RUN)), default=Level.PASS
+            (one.level for one in plan.guards if not (first and one.id == DRY_RUN)), default=Level.PASS
         )
 
 
 def may_ask(plan: ScalePlan) -> bool:
     """Whether nothing but the server's own word forbids the plan: otherwise there is nothing to ask."""
-    return not any(one.level is Level.BLOCK and one.id != _DRY_RUN for one in plan.guards)
+    return not any(one.level is Level.BLOCK and one.id != DRY_RUN for one in plan.guards)
 
 
 def matters(workload: Workload) -> tuple[object, ...]:

@@ -11,17 +11,22 @@ import pytest
 
 from clients.clock import SystemClock
 from clients.embedded.cloud_faults import Fault, FaultKind
+from clients.embedded.exoscale.zone import Deployment
 from clients.exoscale.backend import ExoscaleBackend
 from clients.exoscale.credentials import KEY_NAME, SECRET_NAME, from_environ
 from clients.managed.calls import CloudError
+from clients.managed.terms import Terms
 from clients.serving.backend import Result
+from clients.serving.changes import Change, ObjectChange, ReplicasChange, Verb
+from clients.serving.keys import ObjectRef
 from clients.serving.phase import Phase
 from clients.serving.sources import SourceState
-from tests.support.exoscale import LIMIT, Taken, credentials, running
+from tests.support.exoscale import LIMIT, MODEL, Taken, credentials, running
 from tests.support.kube import until
 from tests.support.small_cloud import hangs, says, small_cloud
 
 pytestmark = pytest.mark.usefixtures("fast")
+REF = ObjectRef("exoscale", "Exoscale", None, "demo")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,7 @@ async def test_x2_one_failing_and_one_silent_zone_hide_no_other() -> None:
             cloud = await stack.enter_async_context(small_cloud())
             cloud.script = [act]
             backend = ExoscaleBackend.open(
-                name, credentials(good.server.account), clock=SystemClock(), endpoint=cloud.url
+                name, credentials(good.server.account), Terms(clock=SystemClock(), endpoint=cloud.url)
             )
             task = asyncio.create_task(backend.run(taken))
             stack.push_async_callback(backend.close)
@@ -80,7 +85,7 @@ async def test_a_zone_that_there_is_not_is_named() -> None:
     async with running() as rig, AsyncExitStack() as stack:
         taken = Taken()
         backend = ExoscaleBackend.open(
-            "at-vie-9", credentials(rig.server.account), clock=SystemClock(), endpoint=rig.url
+            "at-vie-9", credentials(rig.server.account), Terms(clock=SystemClock(), endpoint=rig.url)
         )
         task = asyncio.create_task(backend.run(taken))
         stack.push_async_callback(backend.close)
@@ -95,7 +100,7 @@ async def test_zones_are_asked_for_without_a_signature() -> None:
     async with small_cloud() as cloud:
         cloud.script = [says(200, '{"zones": [{"name": "at-vie-2"}]}')]
         backend = ExoscaleBackend.open(
-            "at-vie-2", credentials(rig.server.account), clock=SystemClock(), endpoint=cloud.url
+            "at-vie-2", credentials(rig.server.account), Terms(clock=SystemClock(), endpoint=cloud.url)
         )
         task = asyncio.create_task(backend.run(Taken()))
         await until(lambda: any(one.path == "/v2/zone" for one in cloud.requests), LIMIT)
@@ -188,3 +193,17 @@ async def test_x1_no_secret_in_logs_errors_or_what_is_told(caplog: pytest.LogCap
     assert "connection lost" in everything, "the error was there to be looked through"
     assert [text for text in signatures if text in everything] == []
     assert not any("api-key" in one.path for one in rig.server.faults.seen)
+
+
+@pytest.mark.parametrize("change", [ReplicasChange(0), ObjectChange(Verb.DELETE, REF, "")])
+async def test_a_plan_is_for_one_deployment_and_not_for_its_namesake(change: Change) -> None:
+    async with running() as rig:
+        plan = await rig.plan(change)
+        rig.zone.delete(rig.deployment())
+        await until(lambda: not rig.taken.workloads, LIMIT)
+        namesake = rig.zone.add(Deployment("demo", MODEL, "gpua5000", 2, 1))
+        await until(lambda: rig.taken.workloads and rig.row().uid == namesake.id, LIMIT)
+        ticket = await rig.backend.apply(plan)
+        assert ticket.result is Result.CONFLICT
+        assert "another deployment has its name by now" in ticket.message
+        assert rig.writes == []

@@ -73,7 +73,8 @@ async def scale(rig: Rig, followed: Followed, wanted: int, seconds: float) -> No
         await followed.until_begun()
         assert rig.row().desired == wanted
         assert rig.row().phase is Phase.SCALING
-        assert dict(rig.row().about)["operation"].endswith(ticket.message.rpartition(" ")[2])
+        told = ticket.message.rpartition(" ")[2]  # The list may show the change before its answer is in.
+        await until(lambda: dict(rig.row().about).get("operation", "").endswith(told), LIMIT)
         assert (await rig.plan(wanted + 1)).blocked, "Exoscale takes one change at a time"
         rig.pass_time(seconds / 2)
         asked = len(rig.server.faults.seen)

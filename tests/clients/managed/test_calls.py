@@ -15,12 +15,12 @@ from clients.managed.calls import Calls, CloudError, Problem, Request
 from clients.managed.secret import Secret, exposed
 from clients.managed.writes import Writes
 from clients.serving.backend import Result
-from clients.serving.keys import WorkloadKey
+from clients.serving.plans import ScalePlan
 from tests.support.certificates import Authority
+from tests.support.cloud_plan import plan_of
 from tests.support.small_cloud import Answer, SmallCloud, breaks, half, hangs, says, small_cloud
 
 YEARS_ON = "Thu, 01 Jan 2099 00:00:00 GMT"
-KEY = WorkloadKey("zone", "cloud", None, "Cloud", "chat")
 
 
 @pytest.fixture
@@ -162,31 +162,14 @@ async def test_a_write_is_sent_once_and_read_again_where_nobody_knows(
             raise CloudError("cannot be read")
         return shows
 
-    ticket = await Writes(SystemClock()).send(KEY, write, look)
+    async def unchanged(plan: ScalePlan) -> ScalePlan:
+        return plan
+
+    ticket = await Writes(SystemClock()).send(plan_of(3), unchanged, write, look)
     assert ticket.result is result, ticket.message
     assert len(looks) == reads
     assert len(cloud.requests) == 1
     await calls.close()
-
-
-async def test_one_write_at_a_time(cloud: SmallCloud, calls: Calls) -> None:
-    writes = Writes(SystemClock())
-
-    async def look() -> bool:
-        return False
-
-    async def inner() -> str:
-        return "never"
-
-    async def outer() -> str:
-        second = await writes.send(KEY, inner, look)
-        assert second.result is Result.CONFLICT
-        other = await writes.send(WorkloadKey("zone", "cloud", None, "Cloud", "other"), inner, look)
-        assert other.result is Result.ACCEPTED
-        return "taken"
-
-    assert (await writes.send(KEY, outer, look)).message == "taken"
-    assert (await writes.send(KEY, inner, look)).message == "never"
 
 
 def test_x1_a_secret_is_nowhere_to_be_read(caplog: pytest.LogCaptureFixture) -> None:

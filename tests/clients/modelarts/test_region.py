@@ -17,6 +17,7 @@ from clients.embedded.api import serve
 from clients.embedded.cloud_faults import Fault, FaultKind
 from clients.embedded.modelarts.cloud import Cloud, Deployment, Service, Switches, WhileScaling
 from clients.embedded.modelarts.gateway import Account
+from clients.managed.terms import Terms
 from clients.modelarts.backend import ModelArtsBackend
 from clients.serving.backend import BackendError, Result, Ticket
 from clients.serving.changes import ReplicasChange, RunChange
@@ -306,7 +307,7 @@ async def test_answers_of_another_shape(
     }
     runner, url = await _raw(service)
     fleet = Fleet()
-    backend = ModelArtsBackend.open(REGION, "p", key_of(Account()), clock=SystemClock(), endpoint=url)
+    backend = ModelArtsBackend.open(REGION, "p", key_of(Account()), Terms(clock=SystemClock(), endpoint=url))
     reading = asyncio.ensure_future(backend.run(fleet))
     try:
         await until(lambda: fleet.workloads and fleet.state() is SourceState.LIVE, 30)
