@@ -131,8 +131,8 @@ KEYS: tuple[Key, ...] = (
     Key("edit", ("E",), "E", "edit", "Forms: makes, edits or deletes an HPA or the jobs of a CronHPA.", _ROWS | {Place.AUTOSCALING}, CHANGE, 11, True, "edit"),
     Key("undo", ("u",), "u", "undo", "Takes my last change of this workload back, through the same dialog.", _ROWS, CHANGE, 10, True, "undo"),
     Key("test", ("t",), "t", "load test", "A load test of the workload: form, one request, then the load; the one that runs.", _ROWS | {Place.LOAD}, CHANGE, 9, True, "test"),
-    Key("abort", ("X",), "X", "abort load", "Cuts off the load test that runs, at once, from every screen.", _LISTS - {Place.LOAD} | {Place.CHOICE}, CHANGE, command="abort"),
-    Key("abort", ("X",), "X", "abort load", "Cuts off the load test, at once.", frozenset({Place.LOAD}), CHANGE, 1, command="abort"),
+    Key("abort", ("X", "ctrl+x"), "X", "abort load", "Cuts off the load test that runs, at once, from every screen.", _LISTS - {Place.LOAD} | {Place.CHOICE}, CHANGE, command="abort"),
+    Key("abort", ("X", "ctrl+x"), "X", "abort load", "Cuts off the load test, at once.", frozenset({Place.LOAD}), CHANGE, 1, command="abort"),
     Key("menu", ("m",), "m", "menu", "What is possible here, and why the rest is not.", _LISTS, CHANGE, 11),
     Key("command", ("colon",), ":", "command", "Finds any command, workload, namespace or context by name.", _LISTS, PROGRAM, 14),
     Key("help", ("question_mark",), "?", "help", "These keys.", _LISTS, PROGRAM, 16, command="help"),
@@ -149,6 +149,7 @@ KEYS: tuple[Key, ...] = (
     Key("next_field", ("tab",), "Tab", "next field", "To the next field: groups, each role, the confirmation; in a form the next row.", frozenset({Place.SCALE, Place.FORM}), DIALOG, 5),
     Key("confirm", ("enter",), "Enter", "go on", "From a field to the confirmation; there it sends the plan, once it was on screen for 0.3 s.", frozenset({Place.SCALE}), DIALOG, 1),
     Key("confirm", ("enter",), "Enter", "go on", "From a form to the plan of what it asks for; from that of a load test to its first request.", frozenset({Place.FORM}), DIALOG, 1),
+    Key("abort", ("ctrl+x",), "ctrl-x", "abort load", "X where letters are typed: in a form, a confirmation, the palette or a filter; the frame says so while load runs.", frozenset({Place.SCALE, Place.FORM}), DIALOG),
     Key("choose", ("enter",), "Enter", "choose", "Takes the choice, once it was on screen for 0.3 s.", frozenset({Place.CHOICE}), DIALOG, 1),
 )  # fmt: skip
 

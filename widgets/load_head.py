@@ -54,13 +54,13 @@ class LoadLine(TextWidget):
 
     def __init__(self, look: Look = DEFAULT_LOOK) -> None:
         super().__init__(look)
-        self._what = ""
+        self._what = self._key = ""
         self._progress: LoadProgress | None = None
         self._newest = LoadColumn()
 
-    def show(self, name: str, progress: LoadProgress, newest: LoadColumn) -> None:
-        """Draws it."""
-        self._what, self._progress, self._newest = name, progress, newest
+    def show(self, name: str, progress: LoadProgress, newest: LoadColumn, key: str) -> None:
+        """Draws it; ``key`` ends the load here."""
+        self._what, self._progress, self._newest, self._key = name, progress, newest, key
         self.update_rows()
 
     def lay_out(self, cells: int) -> list[Line]:
@@ -74,7 +74,7 @@ class LoadLine(TextWidget):
             (
                 (" LOAD RUNS ", styles.alarm),
                 (shown(self._what, 60), styles.strong),
-                ("  X aborts it", styles.normal),
+                (f"  {self._key} aborts it", styles.normal),
                 (f"  {_clock(progress.elapsed)} of {_clock(progress.planned)}", styles.normal),
                 (f"  {rate}/s  p95 {milliseconds(newest.p95, unknown)}", styles.normal),
                 (f"  in flight {progress.in_flight:<4}", styles.normal),

@@ -135,7 +135,7 @@ async def test_the_line_of_every_screen_says_how_to_end_it() -> None:
     progress = LoadProgress("load", True, 0.5, 15.0, 30.0, ok=140, failed=2, in_flight=7)
     async with staged(line, 120, 1) as (stage, pilot):
         del stage
-        line.show("chat", progress, column(5))
+        line.show("chat", progress, column(5), "X")
         await pilot.pause()
         (text,) = lines(line)
         for word in ("LOAD RUNS", "chat", "0:15 of 0:30", "200 ms", "in flight 7", "failed 2", "X aborts it"):

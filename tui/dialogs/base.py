@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from textual.events import Paste
 from textual.screen import ModalScreen
 
+from clients.serving.plain import plain
 from tui.dialogs.settled import Settled
 from tui.live import Frame
 from tui.session import Session
@@ -53,6 +54,15 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         """Every data tick: what was drawn is on the screen once the terminal has taken it."""
         if self._drawn and self.session.backlog() == 0:
             self.settled.painted()
+        if self.drawable:
+            self._show_load()
+
+    def _show_load(self) -> None:
+        """In its frame, for it may hide the line of the screen below, and that line's key may type here."""
+        test = self.session.load_running
+        name = "" if test is None else plain(test.key.name, 40).replace("[", "(")
+        box = self.query_one("#box")
+        box.border_subtitle = f"LOAD RUNS {name}: ctrl-x aborts it" if name else ""
 
     def take(self, frame: Frame) -> None:
         """New data; most dialogs have no use for it."""

@@ -70,6 +70,7 @@ class PaletteDialog(Dialog[Entry]):
         Binding("down,ctrl+n", "go(1)", show=False, priority=True),
         Binding("up", "go(-1)", show=False, priority=True),
         Binding("tab", "complete", show=False, priority=True),
+        Binding("ctrl+x", "app.abort", show=False, priority=True),
     ]
     DEFAULT_CSS = """
     PaletteDialog { align: center top; }

@@ -120,7 +120,8 @@ class ConsoleScreen(Screen[None]):
 
             self._load_line = LoadLine(self.session.look)
             self.mount(self._load_line, after="#needs")
-        self._load_line.show(test.key.name, test.progress, test.history.newest)
+        key = find("abort", Place.FORM if isinstance(self.focused, Input) else self.place)
+        self._load_line.show(test.key.name, test.progress, test.history.newest, key.shown)
 
     def draw(self, frame: Frame) -> None:
         """Draws the body."""
@@ -141,6 +142,8 @@ class ConsoleScreen(Screen[None]):
     @on(DescendantFocus)
     @on(DescendantBlur)
     def _typing_began_or_ended(self) -> None:
+        if self.drawable:
+            self._show_load()
         self.show_keys()
 
     def on_target(self) -> None:

@@ -28,6 +28,8 @@ _APP = frozenset(
     }
 )
 """Actions of the application; all others are the screen's own."""
+_BEFORE_TEXT = frozenset({"ctrl+x"})
+"""Keys that no line of text gets, which would cut with this one."""
 
 
 def action_of(id_: str) -> str:
@@ -38,6 +40,6 @@ def action_of(id_: str) -> str:
 def bindings(place: Place) -> list[BindingType]:
     """What the table of keys binds in a place."""
     return [
-        Binding(name, action_of(action), find(action, place).label, show=False)
+        Binding(name, action_of(action), find(action, place).label, show=False, priority=name in _BEFORE_TEXT)
         for name, action in pairs(place)
     ]
