@@ -7,21 +7,18 @@ Messages are those of kube-scheduler and of Volcano's gang plugin.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from clients.embedded.apiserver.objects import Json, timestamp
 from clients.embedded.controllers.kthena_labels import POD_GROUP_ANNOTATION
 from clients.embedded.controllers.recorder import Recorder, reference
 from clients.embedded.engine import Engine
+from clients.embedded.node_filter import NodeFilter
 from clients.embedded.nodes import Node, Nodes
 from clients.embedded.podgroups import PodGroups
 from clients.embedded.quantity import gpus_of
 from clients.embedded.store import Store
 
-__all__ = ["Scheduler", "node_refusal"]
-
-_CORDONED = "node.kubernetes.io/unschedulable"
+__all__ = ["Scheduler"]
 
 _SESSION = 0.5
 """Seconds from a change to the session that takes it up."""
@@ -34,8 +31,7 @@ _OVERCOMMIT = 1.2
 class _Pending:
     """A pod without a node."""
 
-    __slots__ = ("about", "gpus", "group", "key", "message", "scheduler", "selector", "told", "tolerations",
-                 "uid")  # fmt: skip
+    __slots__ = ("about", "gpus", "group", "key", "message", "nodes", "scheduler", "told", "uid")
 
     def __init__(self, pod: Json) -> None:
         meta, spec = pod["metadata"], pod["spec"]
@@ -45,14 +41,9 @@ class _Pending:
         self.scheduler: str = spec.get("schedulerName") or "default-scheduler"
         self.group: str = (meta.get("annotations") or {}).get(POD_GROUP_ANNOTATION, "")
         self.gpus = gpus_of(spec)
-        self.selector: dict[str, str] = dict(spec.get("nodeSelector") or {})
-        self.tolerations: list[Json] = list(spec.get("tolerations") or ())
+        self.nodes = NodeFilter(spec)
         self.message = ""
         self.told = float("-inf")
-
-    def refusal(self, node: Node) -> str | None:
-        """Why the node does not take it."""
-        return node_refusal(node, self.selector, self.tolerations)
 
 
 class _Room:
@@ -67,7 +58,7 @@ class _Room:
         """Takes the fullest node on which the pod fits."""
         best: Node | None = None
         for node in self._nodes:
-            if self._free[node.name] < pod.gpus or pod.refusal(node) is not None:
+            if self._free[node.name] < pod.gpus or pod.nodes.refusal(node) is not None:
                 continue
             if self._pods[node.name] >= node.pods_limit:
                 continue
@@ -87,7 +78,7 @@ class _Room:
         """Why each node says no, counted: ``3 Insufficient nvidia.com/gpu``."""
         counted: Counter[str] = Counter()
         for node in self._nodes:
-            refusal = pod.refusal(node)
+            refusal = pod.nodes.refusal(node)
             if refusal is None:
                 full = self._pods[node.name] >= node.pods_limit
                 refusal = "Too many pods" if full else "Insufficient nvidia.com/gpu"
@@ -101,33 +92,6 @@ class _Room:
 
     def __len__(self) -> int:
         return len(self._nodes)
-
-
-def node_refusal(
-    node: Node, selector: Mapping[str, str], tolerations: Sequence[Mapping[str, Any]]
-) -> str | None:
-    """Why a node does not take such a pod however much is free on it."""
-    if node.unschedulable and not _tolerated(tolerations, _CORDONED, "", "NoSchedule"):
-        return "node(s) were unschedulable"
-    for key, value, effect in node.taints:
-        if effect in ("NoSchedule", "NoExecute") and not _tolerated(tolerations, key, value, effect):
-            shown = f"{key}: {value}" if value else f"{key}: "
-            return f"node(s) had untolerated taint {{{shown}}}"
-    if any(node.labels.get(k) != v for k, v in selector.items()):
-        return "node(s) didn't match Pod's node affinity/selector"
-    return None
-
-
-def _tolerated(tolerations: Sequence[Mapping[str, Any]], key: str, value: str, effect: str) -> bool:
-    for toleration in tolerations:
-        if toleration.get("effect") not in (None, "", effect):
-            continue
-        if toleration.get("operator", "Equal") == "Exists":
-            if toleration.get("key") in (None, "", key):
-                return True
-        elif toleration.get("key") == key and toleration.get("value", "") == value:
-            return True
-    return False
 
 
 class Scheduler:

@@ -18,8 +18,8 @@ from clients.embedded.controllers.recorder import reference
 from clients.embedded.controllers.replicaset import MANAGER, pod_of, pod_template
 from clients.embedded.controllers.workqueue import Key
 from clients.embedded.engine import Engine
+from clients.embedded.node_filter import NodeFilter
 from clients.embedded.nodes import Nodes
-from clients.embedded.scheduler import node_refusal
 from clients.embedded.store import Store
 
 __all__ = ["DAEMON_SETS", "DaemonSets"]
@@ -87,11 +87,10 @@ class DaemonSets(PodOwners):
     def _nodes_for(self, obj: Json) -> tuple[set[str], set[str]]:
         """Nodes that take its pods, and those on which its pods may stay."""
         spec = obj["spec"]["template"].get("spec") or {}
-        selector = dict(spec.get("nodeSelector") or {})
-        stood = [*(spec.get("tolerations") or ()), *_tolerations()]
-        takes = {node.name for node in self._nodes if node_refusal(node, selector, stood) is None}
-        stood.append({"operator": "Exists", "effect": "NoSchedule"})
-        return takes, {node.name for node in self._nodes if node_refusal(node, selector, stood) is None}
+        come = NodeFilter(spec, _tolerations())
+        stay = NodeFilter(spec, (*_tolerations(), {"operator": "Exists", "effect": "NoSchedule"}))
+        takes = {node.name for node in self._nodes if come.refusal(node) is None}
+        return takes, {node.name for node in self._nodes if stay.refusal(node) is None}
 
     def _create(self, obj: Json, node: str) -> str:
         pod = pod_of(obj, pod_template(obj))

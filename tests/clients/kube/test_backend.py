@@ -12,6 +12,8 @@ from clients.clock import SystemClock
 from clients.embedded.accounts import bound_account, namespace_account, viewer_account
 from clients.embedded.api import make_app, serve
 from clients.embedded.apiserver.access import Identity
+from clients.embedded.apiserver.objects import Json
+from clients.embedded.servings import Role
 from clients.kube.backend import KubeBackend
 from clients.kube.errors import KubeError
 from clients.serving.backend import GpuTotals, NotShown, Result
@@ -83,8 +85,10 @@ def guard(plan: ScalePlan, name: str) -> Guard:
 
 
 @asynccontextmanager
-async def rig(token: str | None = None, namespaces: tuple[str, ...] | None = None) -> AsyncIterator[Rig]:
-    world = World().grown(groups=3)
+async def rig(
+    token: str | None = None, namespaces: tuple[str, ...] | None = None, world: World | None = None
+) -> AsyncIterator[Rig]:
+    world = world or World().grown(groups=3)
     identity = Identity(
         {
             "viewer": viewer_account(world.store),
@@ -120,6 +124,67 @@ async def test_reads_a_fleet_with_its_gpus_and_the_version_of_its_schema() -> No
         assert one.seen.gpus is not None
         assert one.seen.gpus.allocated == chat.gpus
         assert chat.key.cluster == one.backend.cluster
+
+
+ZONE, NAME = "topology.kubernetes.io/zone", "metadata.name"
+IN_A = {"key": ZONE, "operator": "In", "values": ["sim-1a"]}
+NOT_04 = {"key": NAME, "operator": "NotIn", "values": ["gpu-node-04"]}
+MORE = {"key": "nvidia.com/gpu.count", "operator": "Gt", "values": ["7"]}
+MUCH_MORE = {**MORE, "values": ["8"]}
+TAINTED = {"key": "gpu", "value": "old", "effect": "NoSchedule"}
+
+
+def fresh(terms: list[Json] | None, tolerations: list[Json]) -> World:
+    """Six nodes, one cordoned and one tainted, and a workload of nothing whose pods take a node each."""
+    world = World(nodes=6).started()
+    world.store.mutate(
+        "nodes", None, "gpu-node-05", lambda obj: obj["spec"].update(unschedulable=True), manager="kubectl"
+    )
+    world.store.mutate(
+        "nodes", None, "gpu-node-03", lambda obj: obj["spec"].update(taints=[TAINTED]), manager="kubectl"
+    )
+
+    def asks(obj: Json) -> None:
+        (role,) = obj["spec"]["template"]["roles"]
+        spec = role["entryTemplate"]["spec"]
+        spec["tolerations"] = tolerations
+        if terms is not None:
+            required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+            spec["affinity"] = {"nodeAffinity": required}
+
+    world.create(world.plan(0, [Role("prefill", gpus=8)], scheduler="default-scheduler"), asks)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("terms", "tolerations", "placed", "shut", "shut_to_all"),
+    [
+        (None, [], 4, 2, 2),
+        (None, [{"key": "gpu", "operator": "Exists"}], 5, 1, 1),
+        ([{"matchExpressions": [IN_A]}], [], 1, 1, 2),
+        ([{"matchExpressions": [IN_A]}], [{"operator": "Exists", "effect": "NoSchedule"}], 2, 0, 0),
+        ([{"matchExpressions": [IN_A]}, {"matchFields": [{**NOT_04, "operator": "In"}]}], [], 2, 1, 2),
+        ([{"matchExpressions": [MORE], "matchFields": [NOT_04]}], [], 3, 2, 2),
+        ([{"matchExpressions": [MUCH_MORE]}], [], 0, 0, 2),
+    ],
+)
+async def test_as_many_pods_find_a_node_as_the_plan_says(
+    terms: list[Json] | None, tolerations: list[Json], placed: int, shut: int, shut_to_all: int
+) -> None:
+    async with rig(world=fresh(terms, tolerations)) as one:
+        told = GpuTotals(48, 0, 48 - 8 * shut_to_all, 8 * shut_to_all)
+        await until(lambda: one.seen.gpus == told)
+        capacity = (await one.plan(groups=6)).capacity
+        assert capacity is not None
+        assert (capacity.usable, capacity.free, capacity.unschedulable) == (8 * placed, 8 * placed, 8 * shut)
+        assert capacity.fits is False
+        exact = (await one.plan(groups=placed)).capacity
+        assert exact is None or exact.fits is True
+        one.world.scale(6)
+        one.world.live(60)
+        pods = [one.world.pod(name) for name in one.world.pods()]
+        assert len(pods) == 6
+        assert len([pod for pod in pods if pod["spec"].get("nodeName")]) == placed
 
 
 async def test_a_plan_is_checked_by_the_server_sent_once_and_carried_out() -> None:
