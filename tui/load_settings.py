@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from clients.load.plan import LoadPlan
@@ -44,6 +45,10 @@ class LoadSettings(Struct, frozen=True):
         """Whether the plan's target is one of ``allow``: by its URL's host, or by the Host header."""
         hosts = {urlsplit(plan.url).hostname or "", (plan.host or "").partition(":")[0]} - {""}
         return any(fnmatchcase(host, pattern) for host in hosts for pattern in self.allow)
+
+    def bounded(self, plan: LoadPlan) -> LoadPlan:
+        """The plan, which ends after ``max_duration`` also where only its number of requests ends it."""
+        return plan if plan.begins_for is not None else replace(plan, duration_s=self.max_duration)
 
     def problems(self, plan: LoadPlan) -> tuple[str, ...]:
         """What of a plan is more than is allowed here, a line each."""

@@ -173,10 +173,10 @@ def as_hey(plan: LoadPlan) -> tuple[str, tuple[str, ...]]:
         OutgoingError: a file of the plan cannot be read.
     """
     words = ["hey"]
-    if plan.begins_for is not None:
-        words += ["-z", f"{plan.begins_for:g}s"]
-    elif plan.requests is not None:
+    if plan.requests is not None:
         words += ["-n", str(plan.requests)]
+    else:
+        words += ["-z", f"{plan.begins_for:g}s"]
     workers = plan.users
     if plan.rate is not None:
         workers = min(plan.max_in_flight, _WORKERS)

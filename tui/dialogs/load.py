@@ -128,11 +128,14 @@ class LoadDialog(RowsDialog[LoadWish]):
         if reason is not None:
             self._told(f"not sent: {reason}")
         elif self._tried == plan and self.values["then"] != ONLY_ONE:
-            self.dismiss(LoadWish(plan, "the test request had failed"))
+            self._start(plan, "the test request had failed")
         else:
             self._asking = True
             self._told("one test request is under way")
             self.run_worker(self._try(plan), group="try", exclusive=True, exit_on_error=False)
+
+    def _start(self, plan: LoadPlan, tried: str) -> None:
+        self.dismiss(LoadWish(self._rules.bounded(plan), tried))
 
     def _why_not(self, plan: LoadPlan) -> str | None:
         word, typed = self._asks(plan), self.values[CONFIRM]
@@ -162,7 +165,7 @@ class LoadDialog(RowsDialog[LoadWish]):
         if self.values["then"] == ONLY_ONE:
             self._told(words)
         elif reply.error is None:
-            self.dismiss(LoadWish(plan, words))
+            self._start(plan, words)
         else:
             self._tried = plan
             self._told(f"{words}; Enter starts the load all the same")

@@ -9,7 +9,6 @@ from argparse import Namespace
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from clients.load.hey import HeyLine, plan_of
 from clients.load.lines import Second
@@ -43,8 +42,7 @@ async def load(arguments: Namespace, start: Start, output: Output) -> Exit:
     found = rules.problems(plan)
     if found:
         raise Stop(Exit.STOPPED, _each("\n".join(found)))
-    if plan.begins_for is None:
-        plan = replace(plan, duration_s=rules.max_duration)
+    plan = rules.bounded(plan)
     if not _is_test_target(plan, rules):
         output.note(
             plain(f"load: {plan.url} is neither on this machine nor named by setting load.allow", 300)

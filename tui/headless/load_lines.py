@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from clients.load.histogram import percentiles
 from clients.load.lines import Reply, Second
 from clients.load.plan import LoadPlan
+from clients.load.progress import done
 from clients.load.result import Milliseconds, Percentiles, Result
 from clients.load.shape import shape
 from clients.serving.plain import plain
@@ -20,7 +21,8 @@ _UNKNOWN = "–"
 
 def progress_line(plan: LoadPlan, second: Second, due: int) -> str:
     """How far it is, and how the last second was; ``due`` requests came due so far."""
-    share, figures = _share(plan, second, due), second.figures
+    figures = second.figures
+    share = 1.0 if second.phase == "draining" else done(plan, second.number, due) or 0.0
     bar = "#" * round(share * _BAR) + "." * (_BAR - round(share * _BAR))
     p50, p99 = percentiles(figures.from_schedule, (50, 99))
     parts = [
@@ -33,15 +35,6 @@ def progress_line(plan: LoadPlan, second: Second, due: int) -> str:
     if second.waiting:
         parts.insert(-1, f"{second.waiting} waiting")
     return "  ".join(parts)
-
-
-def _share(plan: LoadPlan, second: Second, due: int) -> float:
-    """0 to 1, by time or by number, whichever is further."""
-    if second.phase == "draining":
-        return 1.0
-    by_time = second.number / plan.begins_for if plan.begins_for else 0.0
-    by_number = due / plan.requests if plan.requests else 0.0
-    return min(1.0, max(by_time, by_number))
 
 
 def reply_lines(reply: Reply) -> Iterator[str]:

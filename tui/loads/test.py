@@ -9,6 +9,7 @@ from enum import StrEnum
 from clients.load.lines import Finished, Second, Started
 from clients.load.plan import LoadPlan
 from clients.load.plan_check import PlanError
+from clients.load.progress import done
 from clients.load.result import Result
 from clients.load.run import LoadError, LoadRun
 from clients.serving.decision import Decision
@@ -197,7 +198,7 @@ class LoadTest:
     @property
     def progress(self) -> LoadProgress:
         """The line above the charts."""
-        planned, seconds = self.plan.begins_for, self.history.seconds
+        seconds = self.history.seconds
         newest = seconds[-1] if seconds else None
         elapsed = self.seconds if self.running else float(len(seconds))
         words = str(self.state) if self.state is not State.RUNNING or newest is None else newest.phase
@@ -205,9 +206,9 @@ class LoadTest:
         return LoadProgress(
             state=words,
             running=self.running,
-            done=None if not planned else min(1.0, elapsed / planned),
+            done=done(self.plan, elapsed, total.scheduled),
             elapsed=elapsed,
-            planned=planned,
+            planned=self.plan.begins_for,
             ok=total.ok,
             failed=total.failed + total.dropped,
             in_flight=newest.in_flight + newest.waiting if newest is not None and self.running else 0,

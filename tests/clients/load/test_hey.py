@@ -124,6 +124,10 @@ def test_what_hey_does_not_do_is_told() -> None:
     assert "-H \"X-Api-Key: $(cat '/a b')\"" in line
     assert "warmup_s: hey has none" in lost
     assert "arrivals are even in hey, not poisson" in lost
+    line, lost = as_hey(replace(plan, requests=7))
+    assert "-n 7" in line
+    assert "-z" not in line
+    assert "hey knows no end by number beside one by time" in lost
 
 
 @pytest.mark.skipif(shutil.which("hey") is None, reason="needs hey")

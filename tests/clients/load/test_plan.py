@@ -7,6 +7,7 @@ import pytest
 
 from clients.load.plan import LoadPlan, plan_json
 from clients.load.plan_check import PlanError, read_plan
+from clients.load.progress import done
 
 CHAT = {"url": "http://llm.test", "protocol": "openai-chat", "model": "m"}
 PLAIN = {"url": "http://llm.test/"}
@@ -97,3 +98,17 @@ def test_a_plan_reads_back_as_it_was_written() -> None:
     )
     assert read_plan(plan_json(plan)) == plan
     assert json.loads(plan_json(plan))["v"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "share"),
+    [
+        ({"duration_s": 20}, 0.5),
+        ({"requests": 40}, 0.25),
+        ({"duration_s": 100, "requests": 40}, 0.25),
+        ({"duration_s": 5}, 1.0),
+        ({}, 1 / 3),
+    ],
+)
+def test_how_much_is_done_is_told_by_time_or_number(fields: dict[str, Any], share: float) -> None:
+    assert done(read(**PLAIN, **fields), 10, 10) == pytest.approx(share)

@@ -8,12 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from textual.events import Paste
+from textual.widgets import Input
 
 from clients.load.plan import LoadPlan
 from clients.serving.target import Fact, LoadTarget
 from clients.serving.workload import Workload
-from tests.support.console import Driven, console
+from tests.support.console import Driven, console, until
 from tests.support.fleets import group, workload
+from tests.support.load_target import load_target
 from tests.support.scripted_door import ScriptedDoor
 from tui.dialogs.load import LoadDialog
 from tui.door import Mode
@@ -201,3 +203,25 @@ async def test_a_line_of_hey_is_taken_in_place_of_the_url(tmp_path: Path) -> Non
         await me.sees("not yet: -h2: HTTP/2 is not spoken")
         line.value = "hey -H 'Authorization: Bearer abc' http://127.0.0.1:1"
         await me.sees("is a secret; name its source in secret_headers")
+
+
+async def test_a_number_of_requests_alone_ends_by_the_setting_too(tmp_path: Path) -> None:
+    async with load_target() as target:
+        here = msgspec.structs.replace(HERE, address=Fact(f"{target.url}/ok", "typed"))
+        scripted = door(here, tmp_path)
+        scripted.load_rules = LoadSettings(max_duration=1)
+        async with console(scripted) as me:
+            dialog = await opened(me)
+            line = dialog._lines["url"]
+            assert isinstance(line, Input)
+            line.value = f"hey -n 100000000 -c 1 {target.url}/ok"
+            await me.sees("a line of hey")
+            await me.look()
+            await me.press("enter")
+            await until(lambda: me.app.session.load_running)
+            test = me.app.session.load_running
+            assert test is not None
+            await until(lambda: not test.running)
+            assert test.result is not None
+            assert (test.result.ended, test.result.plan.requests) == ("duration", 100_000_000)
+            assert 0 < test.result.requests.ok < 100_000_000
