@@ -81,5 +81,5 @@ async def cloud_seat(clouds: Zones) -> AsyncIterator[Seat]:
     environ = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
     start = start_from(parser().parse_args(["--config", str(clouds.settings)]), environ)
     app = Console(Data(start, start.cluster(interactive=False), SystemClock()), ConsoleOptions())
-    async with app.run_test(size=(120, 36)) as pilot:
-        yield Seat(app, pilot)
+    async with app.run_test(size=(120, 36)):
+        yield Seat(app)

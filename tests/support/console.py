@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from textual._compositor import LayoutUpdate
 from textual.app import App
 from textual.events import Key
+from textual.keys import _character_to_key, key_to_character
 from textual.pilot import Pilot
 
 from tests.support.scripted_door import ScriptedDoor
@@ -19,15 +20,11 @@ _CHARACTERS = {
     "plus": "+",
     "minus": "-",
     "slash": "/",
-    "colon": ":",
-    "space": " ",
-    "question_mark": "?",
     "enter": "\r",
-    "tab": "\t",
 }
-_NAMES = {" ": "space", ":": "colon", "-": "minus"}
+"""Of the keys whose name does not tell it."""
 
-__all__ = ["Driven", "console", "screen_text", "until"]
+__all__ = ["Driven", "Hands", "console", "screen_text", "until"]
 
 
 def screen_text(app: App[int]) -> str:
@@ -44,6 +41,26 @@ async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
             await asyncio.sleep(0.02)
 
 
+class Hands(Pilot[int]):
+    """Press keys without waiting for an idle processor, which takes a second a key on a busy machine."""
+
+    async def press(self, *keys: str) -> None:
+        """One after the other, by name or character, as fast as they are dealt with."""
+        for key in keys:
+            name = _character_to_key(key) if len(key) == 1 else key
+            event = Key(name, key if len(key) == 1 else _CHARACTERS.get(key) or key_to_character(key))
+            event.set_sender(self.app)
+            self.app.post_message(event)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Until every widget has dealt with what it was sent, and with what came of that."""
+        for _ in range(4):
+            await self._wait_for_screen()
+        if self.app.is_running:
+            self.app.screen._on_timer_update()
+
+
 class Driven:
     """A running console, its door, and hands on its keys. Its clock moves only when told to."""
 
@@ -51,6 +68,7 @@ class Driven:
         self.app = app
         self.door = door
         self.pilot = pilot
+        self._hands = Hands(app)
 
     @property
     def text(self) -> str:
@@ -76,23 +94,12 @@ class Driven:
         self.door.pass_time(seconds)
 
     async def settle(self) -> None:
-        """Until every widget has dealt with what it was sent, and with what came of that.
-
-        Pilot's own pause waits for an idle processor instead, which takes long on a busy machine.
-        """
-        for _ in range(4):
-            await self.pilot._wait_for_screen()
-        if self.app.is_running:
-            self.app.screen._on_timer_update()
+        """Until every widget has dealt with what it was sent, and with what came of that."""
+        await self._hands.settle()
 
     async def press(self, *keys: str) -> None:
         """Presses keys one after the other, as fast as they are dealt with."""
-        for key in keys:
-            char = _CHARACTERS.get(key, key if len(key) == 1 else None)
-            event = Key(_NAMES.get(key, key), char)
-            event.set_sender(self.app)
-            self.app.post_message(event)
-            await self.settle()
+        await self._hands.press(*keys)
 
     async def sees(self, *words: str) -> None:
         """Waits until all of these words are on the screen."""

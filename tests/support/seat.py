@@ -7,17 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from textual.pilot import Pilot
-
 from clients.clock import SystemClock
 from clients.kube.config import load
 from clients.serving.sources import SourceState
 from clients.serving.workload import Workload
-from tests.support.console import screen_text, until
+from tests.support.console import Hands, screen_text, until
 from tui import demo
 from tui.app import Console, ConsoleOptions
 from tui.cli import parser
 from tui.data import Data
+from tui.dialogs.base import Dialog
 from tui.dialogs.choice import ChoiceDialog
 from tui.dialogs.scale import ScaleDialog
 from tui.start import start_from
@@ -36,9 +35,9 @@ _LOOKS = 20
 class Seat:
     """A person at the console."""
 
-    def __init__(self, app: Console, pilot: Pilot[int]) -> None:
+    def __init__(self, app: Console) -> None:
         self.app = app
-        self.pilot = pilot
+        self.pilot = Hands(app)
 
     @property
     def text(self) -> str:
@@ -76,7 +75,10 @@ class Seat:
             raise AssertionError(f"it did not come to that:\n{self.text}") from None
 
     async def choose(self, label: str) -> None:
-        """Takes a line of the list that is open, once it was on the screen for long enough."""
+        """Takes a line of the list that is open, once it was on the screen for long enough.
+
+        Until the dialog is there to which it leads.
+        """
         await self.sees(label)
         dialog = self.app.screen
         assert isinstance(dialog, ChoiceDialog)
@@ -84,7 +86,7 @@ class Seat:
         await self.pilot.press(*["down"] * (at - dialog.list.at), *["up"] * (dialog.list.at - at))
         await until(lambda: dialog.settled.ready, PATIENCE)
         await self.pilot.press("enter")
-        await until(lambda: self.app.screen is not dialog, PATIENCE)
+        await self.comes_to(lambda: isinstance(self.app.screen, Dialog) and self.app.screen is not dialog)
 
     async def only(self, name: str) -> None:
         """The fleet with the cursor on the workload of this name."""
@@ -120,5 +122,5 @@ async def seat(
     start = start_from(arguments, environ, demo_kubeconfig=kubeconfig, demo_clouds=clouds)
     config = load(start.connect, environ=environ, interactive=False)
     app = Console(Data(start, config, SystemClock()), ConsoleOptions(read_only=start.read_only))
-    async with app.run_test(size=size) as pilot:
-        yield Seat(app, pilot)
+    async with app.run_test(size=size):
+        yield Seat(app)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -74,12 +73,6 @@ class Place:
         return process.returncode, out.decode(), err.decode()
 
     @property
-    def audit(self) -> list[dict[str, Any]]:
-        """The records of the audit log."""
-        log = self.home / ".local/state/servegrid/audit.jsonl"
-        return [json.loads(line) for line in log.read_bytes().splitlines()] if log.exists() else []
-
-    @property
     def jobs(self) -> list[Json]:
         return list(self.cluster.store.list(JOBS))
 
@@ -134,12 +127,6 @@ async def test_three_pods_share_a_schedule_and_their_result_is_what_the_server_s
     assert sorted(parts) == [40, 40, 41]
     begun = [line["at"] for lines in ended for line in lines if line["type"] == "started"]
     assert max(begun) - min(begun) < 1, "all begin at one moment"
-    intent, sent, ended = place.audit
-    assert (intent["type"], sent["type"], ended["type"]) == ("intent", "sent", "ended")
-    assert intent["key"]["name"] == job["metadata"]["name"]
-    assert (intent["write"]["method"], intent["write"]["body"]["spec"]) == ("POST", job["spec"])
-    assert (intent["by"]["context"], intent["confirmed"]) == ("loads", "ok")
-    assert (sent["result"], ended["outcome"]) == ("accepted", "done")
 
 
 async def lines_of(place: Place, pod: Json) -> list[dict[str, Any]]:
@@ -164,9 +151,6 @@ async def test_an_interrupt_deletes_the_job_and_its_generators_end(place: Place)
     for generator in generators:
         await asyncio.to_thread(gone, generator)
     await comes_to(lambda: not place.pods)
-    methods = [record["write"]["method"] for record in place.audit if record["type"] == "intent"]
-    assert methods == ["POST", "DELETE"]
-    assert [record["result"] for record in place.audit if record["type"] == "sent"] == ["accepted"] * 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -217,20 +201,6 @@ async def test_a_cluster_that_is_gone_is_said_and_so_is_what_may_still_run(place
     _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 5
     assert b"may run until its deadline: look at it" in err
-    deletion = [record for record in place.audit if record["type"] == "sent"][1]
-    assert deletion["result"] in ("refused", "unknown")
-
-
-@pytest.mark.skipif(
-    Path("/dev/log").exists() or shutil.which("systemd-cat") is not None,
-    reason="this machine has a system log, which takes it",
-)
-async def test_without_an_audit_log_no_job_is_made(place: Place) -> None:
-    (place.home / ".local").write_text("in the way of the state directory")
-    code, _, err = await place.run("--in-cluster", "2", "--yes", f"{place.target.url}/ok")
-    assert code == 3, err
-    assert "without an audit log nothing is changed" in err
-    assert place.jobs == []
 
 
 async def test_pods_that_do_not_run_in_time_are_named_and_deleted(place: Place) -> None:

@@ -66,6 +66,7 @@ async def fill(me: Seat, **rows: str) -> None:
     """Types into rows of the form that is open; what stood there goes."""
     form = me.app.screen
     assert isinstance(form, FormDialog)
+    await me.comes_to(lambda: form.focused)  # It gives the keys to its first row when it is there.
     for name, text in rows.items():
         form.set_focus(form._lines[name])
         await me.pilot.press("end", *["backspace"] * len(form.values[name]))

@@ -35,6 +35,7 @@ async def form(me: Seat, name: str, **rows: str) -> LoadDialog:
     await me.comes_to(lambda: isinstance(me.app.screen, LoadDialog))
     dialog = me.app.screen
     assert isinstance(dialog, LoadDialog)
+    await me.comes_to(lambda: dialog.focused)  # It gives the keys to its first row when it is there.
     for row, text in rows.items():
         dialog.set_focus(dialog._lines[row])
         await me.pilot.press("end", *["backspace"] * len(dialog.values[row]), *text)

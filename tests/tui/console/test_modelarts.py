@@ -42,8 +42,8 @@ async def at_a_console(directory: Path) -> AsyncIterator[tuple[Rig, Seat]]:
         environ = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
         start = start_from(parser().parse_args(["--config", str(settings)]), environ)
         app = Console(Data(start, start.cluster(interactive=False), SystemClock()), ConsoleOptions())
-        async with app.run_test(size=(120, 40)) as pilot:
-            yield rig, Seat(app, pilot)
+        async with app.run_test(size=(120, 40)):
+            yield rig, Seat(app)
 
 
 async def asks(seat: Seat, count: str, *words: str) -> ScaleDialog:

@@ -33,7 +33,10 @@ async def counted(outside: Outside) -> dict[str, float]:
 
 
 async def test_every_answer_counts_in_the_engines_histograms(outside: Outside) -> None:
-    """One that is read for longer than any simulated one is seen beside these, which go on meanwhile."""
+    """One that is read for longer than any simulated one is seen beside these, which go on meanwhile.
+
+    A machine that stands still for a second holds some of these up as long.
+    """
 
     async def slow() -> float:
         told = await counted(outside)
@@ -44,7 +47,7 @@ async def test_every_answer_counts_in_the_engines_histograms(outside: Outside) -
     url = f"{outside.ingress}/v1/completions"
     status, told = await outside.ask(url, {**SHORT, "prompt": "word " * 24_000}, LLAMA)
     assert (status, told["usage"]["prompt_tokens"]) == (200, 30_000)
-    assert await slow() == before + 1
+    assert await slow() >= before + 1
 
 
 async def test_who_goes_away_is_an_aborted_request(outside: Outside) -> None:
