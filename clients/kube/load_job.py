@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,8 +29,9 @@ from clients.load.plan import LoadPlan
 from clients.load.pod_order import ORDER, START_AT, order_text
 from clients.load.result import Result
 from clients.load.run import LoadError
+from clients.serving.plans import Write
 
-__all__ = ["NAME", "JobRun", "LoadJob", "missing_rights"]
+__all__ = ["NAME", "JobRun", "LoadJob", "Recorded", "missing_rights"]
 
 NAME = "servegrid-load"
 """The label ``app.kubernetes.io/name`` of Jobs and pods, and the container's name."""
@@ -54,6 +55,10 @@ _RIGHTS = (
     ("list", "", "pods", ""),
     ("get", "", "pods", "log"),
 )
+
+
+Recorded = Callable[[Write], AbstractAsyncContextManager[None]]
+"""Entered before a write is sent, and left with what became of it; if it raises, nothing is sent."""
 
 
 class LoadJob(Struct, frozen=True, kw_only=True):
@@ -124,12 +129,13 @@ class JobRun:
     Left before its pods have ended, it deletes the Job, and with it the pods.
     """
 
-    def __init__(self, job: LoadJob, session: Session, clock: Clock) -> None:
+    def __init__(self, job: LoadJob, session: Session, clock: Clock, recorded: Recorded) -> None:
         self.job = job
         self.result: Result | None = None
         """Set once ``Finished`` was handed out."""
         self._session = session
         self._clock = clock
+        self._recorded = recorded
         self._rule: str | None = None
         self.made = False
         """Whether the server has taken it."""
@@ -146,9 +152,9 @@ class JobRun:
         """
         self._created_at = self._clock.now()
         try:
-            await self._session.send("POST", self._jobs, body=self.job.manifest(self._created_at))
-        except KubeError as error:
-            if error.status is None and error.sent:
+            await self._send("POST", self._jobs, self.job.manifest(self._created_at))
+        except (KubeError, asyncio.CancelledError) as error:
+            if not isinstance(error, KubeError) or (error.status is None and error.sent):
                 with suppress(KubeError):
                     await self._delete()
             raise
@@ -178,10 +184,15 @@ class JobRun:
     async def _delete(self) -> None:
         path = f"{self._jobs}/{in_path(self.job.name)}"
         try:
-            await self._session.send("DELETE", path, body={"propagationPolicy": "Background"})
+            await self._send("DELETE", path, {"propagationPolicy": "Background"})
         except KubeError as error:
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
+
+    async def _send(self, method: str, path: str, body: dict[str, Any]) -> None:
+        write = Write(method, path, "application/json", body)
+        async with self._recorded(write):
+            await self._session.send(method, path, body=body)
 
     async def records(self) -> AsyncIterator[Started | Second | Finished]:
         """What all pods tell, joined; ends after ``Finished``.

@@ -21,13 +21,16 @@ from clients.load.plan_check import PlanError
 from clients.load.pod_order import plan_for_pods
 from clients.load.result import Result
 from clients.load.run import LoadError
+from clients.serving.guards import Confirmation
 from clients.serving.plain import plain
 from clients.serving.target import is_loopback
+from tui.audit import AuditLog, AuditUnavailable, Author
 from tui.exits import Exit, Stop
+from tui.headless.job_audit import JobAudit
 from tui.headless.load_lines import progress_line
 from tui.headless.output import Output, escaped_json
 from tui.settings import ContextMode
-from tui.start import Start
+from tui.start import Start, login_name
 
 __all__ = ["run_in_cluster"]
 
@@ -63,8 +66,17 @@ async def run_in_cluster(
         )
         if is_loopback(plan.url):
             output.note("load: in a pod, that address is the pod's own")
-        await _confirm(job, session.context, arguments, start, output)
-        return await _run(JobRun(job, session, clock), output)
+        confirmed = await _confirm(job, session.context, arguments, start, output)
+        await session.identify()
+        audit = AuditLog.in_directories(start.state, start.runtime, clock)
+        author = Author(login_name(), session.context, start.connect.as_user)
+        writes = JobAudit(audit, author, session, job, confirmed)
+        done = await _run(JobRun(job, session, clock, writes.recorded), output)
+        if audit.problem is not None:
+            output.note(f"load: {audit.problem}")
+        return done
+    except AuditUnavailable as error:
+        raise Stop(Exit.STOPPED, f"load: {error}; without an audit log nothing is changed") from None
     except KubeError as error:
         refused = error.status is not None and error.kind is not ErrorKind.FORBIDDEN
         raise Stop(Exit.FAILED if refused else Exit.UNREACHABLE, f"load: {error.message}") from None
@@ -91,8 +103,12 @@ async def _open(start: Start, clock: Clock) -> tuple[Session, str]:
 
 async def _confirm(
     job: LoadJob, context: str | None, arguments: Namespace, start: Start, output: Output
-) -> None:
-    """Shows what would be made. Raises ``Stop`` unless a person, or ``--yes``, agrees."""
+) -> Confirmation:
+    """Shows what would be made; how it was agreed to.
+
+    Raises:
+        Stop: neither a person nor ``--yes`` does.
+    """
     where = f"{plain(job.namespace)} of {plain(context or 'this cluster')}"
     output.notes([escaped_json(job.manifest()), f"servegrid: load: this Job would run in {where}"])
     mode = start.mode(context)
@@ -100,7 +116,7 @@ async def _confirm(
         raise Stop(Exit.STOPPED, "load: the context is read-only; nothing was made")
     protected = mode is ContextMode.PROTECTED
     if arguments.yes and not protected:
-        return
+        return Confirmation.OK
     answer = None
     if output.can_ask:
         word = plain(job.namespace)
@@ -110,6 +126,7 @@ async def _confirm(
     said = (answer or "").strip()
     if (said if protected else said.lower()) not in agreed:
         raise Stop(Exit.STOPPED, "load: not confirmed; nothing was made")
+    return Confirmation.NAME if protected else Confirmation.OK
 
 
 async def _run(run: JobRun, output: Output) -> tuple[Result, bool]:
@@ -137,11 +154,11 @@ async def _run(run: JobRun, output: Output) -> tuple[Result, bool]:
         if not interrupted.is_set():
             raise LoadError(f"{error}; {name} is deleted") from None
         raise Stop(Exit.INTERRUPTED, f"load: {name} is deleted; {error}") from None
-    except KubeError as error:
+    except (KubeError, AuditUnavailable) as error:
         if not run.made:
             raise
-        told = f"load: {error.message}; {name} may run until its deadline: look at it"
-        raise Stop(Exit.UNREACHABLE, told) from None
+        code = Exit.UNREACHABLE if isinstance(error, KubeError) else Exit.STOPPED
+        raise Stop(code, f"load: {error}; {name} may run until its deadline: look at it") from None
     if interrupted.is_set():
         output.note(f"load: {name} is deleted")
     assert run.result is not None

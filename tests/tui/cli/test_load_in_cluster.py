@@ -50,6 +50,7 @@ class Place:
         self.url = url
         self.end = end
         """The cluster is gone."""
+        self.path = os.environ["PATH"]
         self.gather(15)
 
     def gather(self, seconds: float) -> None:
@@ -58,7 +59,7 @@ class Place:
     async def start(self, *words: str, context: str = "loads") -> Process:
         fixed = ("--config", str(self.home / "config.toml"), "--kubeconfig", str(self.home / "kubeconfig"))
         environ = {
-            "PATH": os.environ["PATH"],
+            "PATH": self.path,
             "HOME": str(self.home),
             "PYTHONPATH": str(ROOT),
             "TERM": "xterm",
@@ -71,6 +72,12 @@ class Place:
         out, err = await asyncio.wait_for(process.communicate(), 120)
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
+
+    @property
+    def audit(self) -> list[dict[str, Any]]:
+        """The records of the audit log."""
+        log = self.home / ".local/state/servegrid/audit.jsonl"
+        return [json.loads(line) for line in log.read_bytes().splitlines()] if log.exists() else []
 
     @property
     def jobs(self) -> list[Json]:
@@ -122,11 +129,17 @@ async def test_three_pods_share_a_schedule_and_their_result_is_what_the_server_s
     assert f'"name": "{job["metadata"]["name"]}"' in err, "the manifest was shown"
     assert job["status"]["succeeded"] == 3
     assert (job["spec"]["completionMode"], job["spec"]["backoffLimit"]) == ("Indexed", 0)
-    ended = [await lines_of(place, pod) for pod in place.pods]
-    parts = [line["figures"]["scheduled"] for lines in ended for line in lines if line["type"] == "finished"]
+    logs = [await lines_of(place, pod) for pod in place.pods]
+    parts = [line["figures"]["scheduled"] for lines in logs for line in lines if line["type"] == "finished"]
     assert sorted(parts) == [40, 40, 41]
-    begun = [line["at"] for lines in ended for line in lines if line["type"] == "started"]
+    begun = [line["at"] for lines in logs for line in lines if line["type"] == "started"]
     assert max(begun) - min(begun) < 1, "all begin at one moment"
+    intent, sent, ended = place.audit
+    assert (intent["type"], sent["type"], ended["type"]) == ("intent", "sent", "ended")
+    assert intent["key"]["name"] == job["metadata"]["name"]
+    assert (intent["write"]["method"], intent["write"]["body"]["spec"]) == ("POST", job["spec"])
+    assert (intent["by"]["context"], intent["confirmed"]) == ("loads", "ok")
+    assert (sent["result"], ended["outcome"]) == ("accepted", "done")
 
 
 async def lines_of(place: Place, pod: Json) -> list[dict[str, Any]]:
@@ -151,6 +164,10 @@ async def test_an_interrupt_deletes_the_job_and_its_generators_end(place: Place)
     for generator in generators:
         await asyncio.to_thread(gone, generator)
     await comes_to(lambda: not place.pods)
+    methods = [record["write"]["method"] for record in place.audit if record["type"] == "intent"]
+    assert methods == ["POST", "DELETE"]
+    results = [record["result"] for record in place.audit if record["type"] == "sent"]
+    assert results == ["accepted", "accepted"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -201,6 +218,18 @@ async def test_a_cluster_that_is_gone_is_said_and_so_is_what_may_still_run(place
     _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 5
     assert b"may run until its deadline: look at it" in err
+    deletion = [record for record in place.audit if record["type"] == "sent"][1]
+    assert deletion["result"] in ("refused", "unknown")
+
+
+@pytest.mark.skipif(Path("/dev/log").exists(), reason="this machine has a system log, which takes it")
+async def test_without_an_audit_log_no_job_is_made(place: Place) -> None:
+    place.path = ""
+    (place.home / ".local").write_text("in the way of the state directory")
+    code, _, err = await place.run("--in-cluster", "2", "--yes", f"{place.target.url}/ok")
+    assert code == 3, err
+    assert "without an audit log nothing is changed" in err
+    assert place.jobs == []
 
 
 async def test_pods_that_do_not_run_in_time_are_named_and_deleted(place: Place) -> None:
