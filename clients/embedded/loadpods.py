@@ -1,6 +1,7 @@
 """Pods that make load: each is a generator's process on this machine, whose output is the pod's log.
 
-Load is real, whatever the cluster's clock says. A process ends with its pod, and all with the cluster.
+Load is real, whatever the cluster's clock says. A process ends with its pod, and all with the cluster,
+however that ends: they read the end of their input.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ class LoadPods:
         environ = {name: told[name] for name in (ORDER, START_AT) if name in told}
         environ[INDEX] = meta["labels"][COMPLETION_INDEX]
         run.process = process = await asyncio.create_subprocess_exec(
-            *command("clients.load", ["--job"]),
+            *command("clients.load", ["--job", "--held"]),
+            stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
             limit=_LINE,

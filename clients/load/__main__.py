@@ -1,4 +1,4 @@
-"""``python -P -m clients.load [--job]``"""
+"""``python -P -m clients.load [--job [--held]]``"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A generator as a process: its order and controls on standard input, its records on standard output.
 
 The end of standard input is the end of who started it, so that no load outlives a console that was killed.
-As a pod of a Job it has neither: its order is in its environment, and its Job's deadline bounds it.
+As a pod of a Job it has neither: its order is in its environment, and its Job's deadline bounds it. Who plays
+a cluster, and starts pods as processes, can have them end with their input all the same.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ T = TypeVar("T")
 
 
 def main(words: Sequence[str]) -> int:
-    """Runs one order; with ``--job`` that of a pod, which ends with 1 if it could not begin."""
+    """Runs one order; with ``--job`` that of a pod, which ends with 1 if it could not begin.
+
+    ``--job --held`` is a pod that ends as soon as its input does.
+    """
     # The console decides what an interrupt means; here it would only cut the result off.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _many_sockets()
@@ -48,8 +52,8 @@ def main(words: Sequence[str]) -> int:
         out.put(encode(record))
 
     try:
-        if list(words) == ["--job"]:
-            return 0 if _run(_work_in_pod(tell)) else 1
+        if words and words[0] == "--job":
+            return 0 if _run(_work_in_pod(tell, held="--held" in words)) else 1
         _run(_work(tell))
     finally:
         out.close(_LAST_WORDS)
@@ -64,9 +68,18 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
-async def _work_in_pod(tell: Callable[[Record], None]) -> bool:
+async def _work_in_pod(tell: Callable[[Record], None], *, held: bool) -> bool:
     """Begins with the other pods of its Job, at the moment that all were told; whether it did."""
     loop, clock, cut = asyncio.get_running_loop(), SystemClock(), asyncio.Event()
+    lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def put(line: bytes | None) -> None:
+        lines.put_nowait(line)
+        if line is None:
+            cut.set()
+
+    if held:
+        Thread(target=_read_lines, args=(loop, put), daemon=True).start()
     # The first process of a container is not ended by a signal that it does not handle.
     loop.add_signal_handler(signal.SIGTERM, cut.set)
     tell(_ready(loop))
@@ -85,7 +98,7 @@ async def _work_in_pod(tell: Callable[[Record], None]) -> bool:
             await asyncio.wait_for(cut.wait(), left)
             tell(Refused(message="stopped before it began"))
             return False
-        await _generate(order, exchange, tell, asyncio.Queue())
+        await _generate(order, exchange, tell, lines)
     return True
 
 
