@@ -25,7 +25,8 @@ from clients.gpu.watch import GpuWatch, Timing
 from clients.kube.config import ConnectOptions, load
 from clients.kube.proxied import ClusterDoor
 from clients.kube.session import Session
-from clients.serving.gpu_use import Place, join
+from clients.serving.gpu_join import join
+from clients.serving.gpu_use import Place
 from clients.serving.gpus import GpuSample
 from clients.serving.keys import WorkloadKey
 

@@ -10,8 +10,9 @@ from clients.clock import Clock
 from clients.gpu.history import Point
 from clients.gpu.watch import GpuWatch
 from clients.serving.backend import GpuTotals
+from clients.serving.gpu_join import GpuJoin
 from clients.serving.gpu_readings import GpuReadings
-from clients.serving.gpu_use import Place, join, places_of
+from clients.serving.gpu_use import Place, places_of
 from clients.serving.gpu_view import GpuView
 from clients.serving.gpus import DeviceKey
 from clients.serving.keys import WorkloadKey
@@ -45,7 +46,9 @@ class Gpus:
         self._value = GpuView()
         self._from: tuple[GpuReadings, Mapping[WorkloadKey, Workload], GpuTotals | None] | None = None
         self._joined_at = self._changes_at = -math.inf
-        self._places: dict[WorkloadKey, tuple[Workload, dict[tuple[str, str], Place]]] = {}
+        self._join = GpuJoin()
+        self._known: dict[WorkloadKey, tuple[Workload, dict[tuple[str, str], Place]]] = {}
+        self._places: dict[tuple[str, str], Place] = {}
 
     def look(self, nodes: tuple[str, ...]) -> GpuView:
         """The newest value; asking keeps the reading going, of ``nodes`` as often as exporters allow."""
@@ -74,7 +77,7 @@ class Gpus:
         )
         self._value = GpuView(
             version=self._value.version + 1,
-            use=join(
+            use=self._join.join(
                 readings.samples,
                 self._places_of(view.workloads),
                 now,
@@ -93,15 +96,20 @@ class Gpus:
         return {key: history.of(key) for key in keys}
 
     def _places_of(self, workloads: Mapping[WorkloadKey, Workload]) -> dict[tuple[str, str], Place]:
-        """Made anew only for workloads that are other objects than before."""
-        kept = self._places
-        self._places = {
-            key: found
-            if (found := kept.get(key)) is not None and found[0] is workload
-            else (workload, places_of((workload,)))
-            for key, workload in workloads.items()
-        }
-        places: dict[tuple[str, str], Place] = {}
-        for _, some in self._places.values():
-            places |= some
-        return places
+        """Where each pod belongs; looked up anew only for workloads that are other objects than before."""
+        for key in self._known.keys() - workloads.keys():
+            self._forget(key)
+        for key, workload in workloads.items():
+            known = self._known.get(key)
+            if known is None or known[0] is not workload:
+                self._forget(key)
+                found = places_of((workload,))
+                self._known[key] = (workload, found)
+                self._places |= found
+        return self._places
+
+    def _forget(self, key: WorkloadKey) -> None:
+        _, places = self._known.pop(key, (None, {}))
+        for pod, place in places.items():
+            if self._places.get(pod) is place:
+                del self._places[pod]

@@ -239,7 +239,9 @@ class Live:
         changed |= {
             key
             for key in old.workloads.keys() | new.workloads.keys()
-            if key in self.view.workloads and old.workloads.get(key) != new.workloads.get(key)
+            if (was := old.workloads.get(key)) is not (now := new.workloads.get(key))
+            and was != now
+            and key in self.view.workloads
         }
         return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from sys import intern
 
 from msgspec import Struct
 
@@ -181,7 +182,9 @@ def _labels(text: str) -> Mapping[str, str]:
         name, value, _ = pair.groups()
         if name in found:
             raise ValueError("has a label twice")
-        found[name] = _ESCAPE.sub(_escaped, value) if "\\" in value else value
+        value = _ESCAPE.sub(_escaped, value) if "\\" in value else value
+        # Names, and most values, are those of other devices and pages too.
+        found[intern(name)] = intern(value)
         at = pair.end()
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from clients.serving.backend import GpuTotals
-from clients.serving.gpu_use import DeviceView, GpuUse
+from clients.serving.gpu_use import GpuUse
 from clients.serving.gpus import AgentStatus
 from clients.serving.sources import SourceState
 
@@ -44,19 +44,13 @@ class GpuCounts(Struct, frozen=True):
 
 def counts_of(view: GpuView) -> GpuCounts:
     """What stands on top of the GPUs."""
-    totals = view.totals
-    devices = view.use.devices
-    told = [device.sample.idle for device in devices if device.allocated and not device.stale]
+    totals, use = view.totals, view.use
     return GpuCounts(
         total=None if totals is None else totals.total,
         allocated=None if totals is None else totals.allocated,
-        busy=told.count(False) if told else None,
-        idle=told.count(True) if told else None,
+        busy=use.busy if use.fresh else None,
+        idle=use.idle if use.fresh else None,
         free=None if totals is None else totals.free,
         unschedulable=None if totals is None else totals.unschedulable,
-        stale=sum(map(_stale, devices)),
+        stale=use.stale,
     )
-
-
-def _stale(device: DeviceView) -> bool:
-    return device.stale

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
-from clients.serving.gpu_use import GpuUse, Place, join, places_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.serving.gpu_join import GpuJoin, join
+from clients.serving.gpu_use import GpuUse, Place, places_of
 from clients.serving.gpus import Busy, DeviceKey, GpuMark, GpuSample, Holder, Measure
 from clients.serving.keys import WorkloadKey
 from clients.serving.phase import Phase, Stage
@@ -142,3 +147,33 @@ def test_devices_stand_in_the_order_of_nodes_and_numbers() -> None:
         ("b", 2),
         ("b", 10),
     ]
+
+
+@given(st.randoms(use_true_random=False))
+def test_what_is_kept_from_one_join_to_the_next_changes_nothing(chance: Random) -> None:
+    kept, now = GpuJoin(), 100.0
+    pods = [f"chat-{group}-decode-{ordinal}-0" for group in (0, 1) for ordinal in (0, 1)] + ["notebook"]
+    samples: dict[tuple[str, int], GpuSample] = {}
+    places = places_of([workload()])
+    for _ in range(12):
+        now += chance.choice([0.0, 1.0, 30.0])
+        for node in chance.sample("abc", chance.randrange(3)):
+            for index in range(3):
+                samples.pop((node, index), None)
+                if chance.random() < 0.8:
+                    samples[(node, index)] = sample(
+                        index,
+                        *chance.sample(pods, chance.randrange(3)),
+                        node=node,
+                        taken_at=now,
+                        fresh_until=now + chance.choice([0.0, 20.0]),
+                        tensor=chance.choice([0.0, 40.0, None]),
+                        attributed=chance.random() < 0.8,
+                    )
+        if chance.random() < 0.3:
+            places = places_of([workload()] if chance.random() < 0.5 else [])
+        silent = {node for node in "abc" if chance.random() < 0.2}
+        held = chance.choice([None, {}, {"a": 1}])
+        told = kept.join(samples.values(), places, now, silent=silent, held=held)
+        assert told == join(samples.values(), places, now, silent=silent, held=held)
+        assert kept.join(samples.values(), places, now, silent=silent, held=held) is told

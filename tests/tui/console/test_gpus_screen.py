@@ -6,7 +6,8 @@ import pytest
 
 from clients.gpu.history import Point
 from clients.serving.backend import GpuTotals
-from clients.serving.gpu_use import Place, join
+from clients.serving.gpu_join import join
+from clients.serving.gpu_use import Place
 from clients.serving.gpu_view import GpuView
 from clients.serving.gpus import AgentKind, AgentStatus, DeviceKey, GpuSample, Holder, Throttle
 from clients.serving.phase import Phase
