@@ -115,13 +115,20 @@ class Rig:
         return found
 
     async def synced(self) -> None:
-        """Everything was read once."""
+        """Everything was read once, autoscalers of services that were not known before them too."""
         sources = ("services", "autoscalers", "flavors")
-        await until(lambda: all(self.fleet.state(name) is SourceState.LIVE for name in sources), 30)
-        services = [
-            f"{service.name}/{one.name}" for service in self.fake.cloud for one in service.deployments
-        ]
-        await until(lambda: all(self.find(name) is not None for name in services), 30)
+        await until(lambda: all(self.fleet.state(name) is SourceState.LIVE for name in sources))
+        driven = {
+            f"{service.name}/{one.name}": one.hpa is not None and one.hpa["status"] != "DELETED"
+            for service in self.fake.cloud
+            for one in service.deployments
+        }
+
+        def told(name: str) -> bool:
+            found = self.find(name)
+            return found is not None and (bool(found.drivers) or not driven[name])
+
+        await until(lambda: all(map(told, driven)))
 
     async def live(self, seconds: float, name: str) -> Workload:
         """So many simulated seconds pass; then the deployment is read again."""
@@ -138,7 +145,7 @@ class Rig:
             shown = self.find(name)
             return shown is not None and msgspec.structs.replace(shown, operation=None) == read
 
-        await until(told, 30)
+        await until(told)
         return self.see(name)
 
     @property

@@ -124,7 +124,7 @@ async def test_services_of_one_name_are_told_apart() -> None:
         cloud.add(Service("chat", [Deployment("main", 2)], id="22222222-bbbb"))
 
     async with modelarts(fills=twins) as rig:
-        await until(lambda: len(rig.fleet.workloads) == 2, 30)
+        await until(lambda: len(rig.fleet.workloads) == 2)
         assert (rig.see("chat#11111111/main").desired, rig.see("chat#22222222/main").desired) == (1, 2)
 
 
@@ -146,7 +146,7 @@ async def test_a_temporary_key_is_let_in() -> None:
 async def test_a_wrong_key_says_so_and_shows_nothing() -> None:
     async with modelarts(fills=chat) as rig:
         rig.fake.account = msgspec.structs.replace(rig.fake.account, secret="changed")
-        await until(lambda: rig.fleet.state() is SourceState.DENIED, 30)
+        await until(lambda: rig.fleet.state() is SourceState.DENIED)
         detail = rig.fleet.statuses["services"].detail or ""
         assert "APIGW.0301: Incorrect IAM authentication information" in detail
 
@@ -168,7 +168,7 @@ async def test_a_list_that_fails_says_so_and_comes_back(fault: Fault) -> None:
         rig.fake.faults.rules.append(msgspec.structs.replace(fault, path="/services"))
         reading = asyncio.ensure_future(rig.backend.run(rig.fleet))
         try:
-            await until(lambda: rig.fleet.state() is SourceState.STALE, 30)
+            await until(lambda: rig.fleet.state() is SourceState.STALE)
             assert rig.fleet.statuses["services"].detail
             await rig.synced()
             assert rig.see("chat/main").ready == 2
@@ -183,7 +183,7 @@ async def test_one_service_that_fails_does_not_hide_the_others() -> None:
         rig.fake.faults.rules.append(Fault(FaultKind.STATUS, path=b.id, status=500, body=BUSY, times=None))
         reading = asyncio.ensure_future(rig.backend.run(rig.fleet))
         try:
-            await until(lambda: rig.fleet.state() is SourceState.STALE, 30)
+            await until(lambda: rig.fleet.state() is SourceState.STALE)
             assert {key.namespace for key in rig.fleet.workloads} == {"a", "c"}
             detail = rig.fleet.statuses["services"].detail or ""
             assert detail.startswith("1 of 3 services not read: ModelArts.0010: busy (500, request ")
@@ -206,7 +206,7 @@ async def test_told_to_be_patient_it_asks_for_no_more() -> None:
         rig.fake.faults.rules.append(msgspec.structs.replace(patience, times=None))
         reading = asyncio.ensure_future(rig.backend.run(rig.fleet))
         try:
-            await until(lambda: rig.fleet.state() is SourceState.STALE, 30)
+            await until(lambda: rig.fleet.state() is SourceState.STALE)
             status = rig.fleet.statuses["services"]
             assert (status.detail or "").startswith("60 of 60 services not read: ModelArts.0010: busy (429")
             assert status.next_try is not None
@@ -227,7 +227,7 @@ async def test_what_is_deleted_goes() -> None:
         rig.fake.cloud.remove(rig.see("b/main").uid.partition("/")[0])
         with pytest.raises(BackendError, match="gone"):
             await rig.backend.plan(await _lost(rig, key), ReplicasChange(2))
-        await until(lambda: rig.find("b/main") is None, 30)
+        await until(lambda: rig.find("b/main") is None)
 
 
 async def _lost(rig: Rig, key: WorkloadKey) -> Workload:
@@ -310,7 +310,7 @@ async def test_answers_of_another_shape(
     backend = ModelArtsBackend.open(REGION, "p", key_of(Account()), Terms(clock=SystemClock(), endpoint=url))
     reading = asyncio.ensure_future(backend.run(fleet))
     try:
-        await until(lambda: fleet.workloads and fleet.state() is SourceState.LIVE, 30)
+        await until(lambda: fleet.workloads and fleet.state() is SourceState.LIVE)
         (shown,) = fleet.workloads.values()
         assert (shown.ready, shown.desired) == counts
         assert shown.endpoint == "https://x"
@@ -340,9 +340,9 @@ async def test_X2_one_region_fails_one_hangs_and_the_third_shows_its_rows() -> N
             await good.synced()
             assert good.see("chat/main").ready == 2
             assert (bad.fleet.workloads, dead.fleet.workloads) == ({}, {})
-            await until(lambda: bad.fleet.state() is SourceState.STALE, 30)
+            await until(lambda: bad.fleet.state() is SourceState.STALE)
             assert "ModelArts.0010: busy" in (bad.fleet.statuses["services"].detail or "")
-            await until(lambda: dead.fleet.state() is SourceState.STALE, 30)
+            await until(lambda: dead.fleet.state() is SourceState.STALE)
             assert "no answer" in (dead.fleet.statuses["services"].detail or "")
         finally:
             for run in runs:
