@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from clients.load.plan import PLAN_VERSION, LoadPlan, Secret
 from clients.serving.plain import plain
 
-__all__ = ["SECRET_NAMES", "PlanError", "address", "problems", "read_plan"]
+__all__ = ["SECRET_NAMES", "PlanError", "address", "plan_of_fields", "problems", "read_plan"]
 
 SECRET_NAMES = frozenset(
     {"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key", "x-auth-token"}
@@ -48,6 +49,18 @@ def read_plan(text: bytes | str) -> LoadPlan:
     if found:
         raise PlanError(*found)
     return plan
+
+
+def plan_of_fields(fields: dict[str, Any]) -> LoadPlan:
+    """A plan from its fields, as a person types them: numbers and truth may be texts. Not yet checked.
+
+    Raises:
+        PlanError: a field is not known, or cannot be of its type.
+    """
+    try:
+        return msgspec.convert(fields, LoadPlan, strict=False)
+    except msgspec.ValidationError as error:
+        raise PlanError(_said(str(error))) from None
 
 
 def problems(plan: LoadPlan) -> tuple[str, ...]:

@@ -95,18 +95,18 @@ class LoadDialog(RowsDialog[LoadWish]):
 
     def _allowed(self, plan: LoadPlan) -> str | None:
         """Why this is a target for tests, or ``None``."""
-        if is_loopback(plan.url) and (plan.connect_to is None or is_loopback(f"http://{plan.connect_to}")):
+        if _is_here(plan):
             return "it is on this machine"
         if self._rules.allows(plan):
             return "setting load.allow names its host"
-        if self._target.labelled and plan.url == self._target.url:
+        if self._target.labelled and plan.url == self._target.url and plan.connect_to is None:
             return "its namespace is labelled servegrid.io/load-test=allowed"
         return None
 
     def _asks(self, plan: LoadPlan) -> str | None:
         """What has to be typed, or ``None``."""
         allowed = self._allowed(plan)
-        if self.session.live.context.mode is Mode.PROTECTED and not is_loopback(plan.url):
+        if self.session.live.context.mode is Mode.PROTECTED and not _is_here(plan):
             return self._key.name
         return None if allowed is not None else "YES"
 
@@ -169,6 +169,12 @@ class LoadDialog(RowsDialog[LoadWish]):
         else:
             self._tried = plan
             self._told(f"{words}; Enter starts the load all the same")
+
+
+def _is_here(plan: LoadPlan) -> bool:
+    """Whether what is dialled is this machine, whatever the URL says."""
+    dialled = plan.url if plan.connect_to is None else f"http://{plan.connect_to}"
+    return is_loopback(plan.url) and is_loopback(dialled)
 
 
 def reply_words(reply: Reply) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from clients.load.hey import plan_of, read_hey
 from clients.load.plan import LoadPlan, Protocol, Ramp, Secret, Slo, StopRules, Tls
 from clients.load.plan_check import PlanError, problems
 from clients.serving.target import LoadTarget
+from tui.forms.load_more import more_words, with_more
 from tui.forms.rows import FormRow, Values
 from tui.load_settings import LoadSettings
 
@@ -39,7 +40,7 @@ def load_rows(target: LoadTarget, rules: LoadSettings, last: LoadPlan | None) ->
     shape = _RAMP if ramp is not None else _RATE if plan.effective_loop == "open" else _USERS
     amount = plan.users if shape == _USERS else plan.rate
     stop = plan.stop.errors_percent if plan.stop is not None else None
-    return (
+    rows = (
         FormRow(
             "url", "URL", plan.url, "http://ADDRESS, or a whole line of hey", longest=_LONGEST,
             explained="Where requests enter the cluster: an ingress, gateway or load balancer.",
@@ -99,6 +100,15 @@ def load_rows(target: LoadTarget, rules: LoadSettings, last: LoadPlan | None) ->
             "errors", "stop at errors", _number(stop), "never",
             explained="Per cent of failures in 10 s at which it ends by itself; a failing group ends it too.",
         ),
+    )  # fmt: skip
+    return (
+        *rows,
+        FormRow(
+            "more", "more", _more(plan, rows), "none; warmup_s=10 burst.size=5 tls.verify=false",
+            longest=_LONGEST,
+            explained="Any other field of a plan (docs/load.md) as name=value: prompts.file, connect_to, "
+            "tls.server_hostname, arrivals, requests, headers.NAME, …",
+        ),
         FormRow(
             "then", "Enter sends", _THEN[0], options=_THEN,
             explained="One test request first shows what comes back.",
@@ -108,6 +118,14 @@ def load_rows(target: LoadTarget, rules: LoadSettings, last: LoadPlan | None) ->
             explained="What is to be typed here is told below.",
         ),
     )  # fmt: skip
+
+
+def _more(plan: LoadPlan, rows: Sequence[FormRow]) -> str:
+    """What ``rows`` do not say of the plan."""
+    try:
+        return more_words(plan, _plan({row.id: row.value for row in rows}))
+    except ValueError:  # The plan was not made by this form, and no row can hold one of its numbers.
+        return ""
 
 
 def pasted(values: Values) -> tuple[LoadPlan, tuple[str, ...]] | None:
@@ -127,7 +145,7 @@ def load_plan(values: Values, target: LoadTarget) -> LoadPlan | str:
         line = pasted(values)
         if line is not None:
             return line[0]
-        plan = _plan(values)
+        plan = with_more(_plan(values), values["more"])
     except PlanError as error:
         return error.problems[0]
     except ValueError as error:

@@ -10,7 +10,7 @@ import pytest
 from textual.events import Paste
 from textual.widgets import Input
 
-from clients.load.plan import LoadPlan
+from clients.load.plan import Burst, LoadPlan, Prompts, Secret, Tls
 from clients.serving.target import Fact, LoadTarget
 from clients.serving.workload import Workload
 from tests.support.console import Driven, console, until
@@ -19,7 +19,7 @@ from tests.support.load_target import load_target
 from tests.support.scripted_door import ScriptedDoor
 from tui.dialogs.load import LoadDialog
 from tui.door import Mode
-from tui.forms.load import load_plan
+from tui.forms.load import load_plan, load_rows
 from tui.load_settings import LoadSettings
 
 OUTSIDE = LoadTarget(
@@ -203,6 +203,76 @@ async def test_a_line_of_hey_is_taken_in_place_of_the_url(tmp_path: Path) -> Non
         await me.sees("not yet: -h2: HTTP/2 is not spoken")
         line.value = "hey -H 'Authorization: Bearer abc' http://127.0.0.1:1"
         await me.sees("is a secret; name its source in secret_headers")
+
+
+MORE = (
+    "warmup_s=3 burst.size=4 prompts.file='/tmp/a b.jsonl' tls.verify=false connect_to=10.0.0.7:443 "
+    "headers.X-A='1 2' stream=false requests=70 secret_headers.X-Api-Key.env=KEY"
+)
+
+
+async def test_a_row_takes_every_field_that_has_none(tmp_path: Path) -> None:
+    async with console(door(OUTSIDE, tmp_path)) as me:
+        dialog = await opened(me)
+        for row, text in (("url", "https://llm.test"), ("amount", "8"), ("more", MORE)):
+            line = dialog._lines[row]
+            assert isinstance(line, Input)
+            line.value = text
+        dialog.set_focus(dialog._lines["shape"])
+        await me.press("right")
+        plan = load_plan(dialog.values, OUTSIDE)
+        assert isinstance(plan, LoadPlan), plan
+        assert (plan.warmup_s, plan.burst, plan.effective_arrivals, plan.requests) == (
+            3,
+            Burst(size=4),
+            "burst",
+            70,
+        )
+        assert plan.prompts == Prompts(file="/tmp/a b.jsonl")
+        assert plan.tls == Tls(verify=False, server_hostname="chat.example.com")
+        assert (plan.connect_to, plan.headers, plan.streams) == ("10.0.0.7:443", {"X-A": "1 2"}, False)
+        assert plan.secret_headers == {"X-Api-Key": Secret(env="KEY")}
+        again = {row.id: row.value for row in load_rows(OUTSIDE, LoadSettings(), plan)}
+        assert load_plan(again, OUTSIDE) == plan
+        assert sorted(again["more"].split()) == sorted(MORE.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("warmup=10", "warmup: there is no such field"),
+        ("tls.verfy=false", "tls.verfy: there is no such field"),
+        ("warmup_s=soon", "warmup_s: expected `float`, got `str`"),
+        ("warmup_s", "more: name=value is needed, not 'warmup_s'"),
+        ("model=x", "more: model has a row of its own: model"),
+        ("url.x=1", "more: url is no table"),
+        ("a='", "more: a quote is not closed"),
+        ("burst.size=2", "burst: a closed loop has none"),
+        ("headers.Authorization=abc", "headers.Authorization: is a secret"),
+    ],
+)
+async def test_what_the_row_cannot_take_is_told(tmp_path: Path, words: str, said: str) -> None:
+    async with console(door(OUTSIDE, tmp_path), size=(80, 24)) as me:
+        dialog = await opened(me)
+        line = dialog._lines["more"]
+        assert isinstance(line, Input)
+        line.value = words
+        await me.sees(f"not yet: {said}")
+
+
+async def test_what_is_dialled_elsewhere_needs_the_word(tmp_path: Path) -> None:
+    for target, mode, asked in (
+        (LABELLED, Mode.LIVE, ASKED),
+        (HERE, Mode.LIVE, ASKED),
+        (HERE, Mode.PROTECTED, "type chat to confirm"),
+    ):
+        async with console(door(target, tmp_path, mode=mode)) as me:
+            dialog = await opened(me)
+            await me.sees("may be tested")
+            line = dialog._lines["more"]
+            assert isinstance(line, Input)
+            line.value = "connect_to=203.0.113.7:80"
+            await me.sees(asked)
 
 
 async def test_a_number_of_requests_alone_ends_by_the_setting_too(tmp_path: Path) -> None:
