@@ -49,6 +49,8 @@ class Timing(Struct, frozen=True):
 
     fleet: float = 15.0
     """Between two pages of a node; longer where its exporter samples more rarely."""
+    calm: float = 8.0
+    """Pages a second that are enough while nobody looks at any node closely: more nodes, longer sweeps."""
     near: float = 2.0
     """The same for a node that is looked at closely."""
     discover: float = 60.0
@@ -144,10 +146,13 @@ class GpuWatch:
         now = self._clock.monotonic()
         news = not self._wanted() or any(name not in self._near for name in nodes)
         self._looked_at = now
+        calm = not self._near
         for name in nodes:
             if name not in self._near and (node := self._nodes.get(name)) is not None:
                 self._schedule(node, min(node.due, (node.read_at or now) + self._every(node, near=True)))
             self._near[name] = now
+        if calm and self._near:
+            self._hurry(now)
         if news:
             self._woken.set()
 
@@ -238,7 +243,19 @@ class GpuWatch:
 
     def _every(self, node: _Node, *, near: bool) -> float:
         """Seconds between two pages of a node."""
-        return max(self._timing.near if near else self._timing.fleet, node.interval)
+        if near:
+            return max(self._timing.near, node.interval)
+        enough = 0.0 if self._near else len(self._nodes) / self._timing.calm
+        return max(self._timing.fleet, node.interval, enough)
+
+    def _hurry(self, now: float) -> None:
+        """Somebody looks closely, so all are read as often as that takes; those behind not all at once."""
+        behind = 0
+        for node in self._nodes.values():
+            due = (node.read_at or now) + self._every(node, near=False)
+            if due < node.due and not node.failures:
+                behind += due < now
+                self._schedule(node, max(due, now + behind * _PACE))
 
     async def _discover(self) -> None:
         try:
@@ -351,7 +368,7 @@ class GpuWatch:
                 node.name,
                 asked,
                 exporter.interval,
-                fresh_for=2.5 * max(self._timing.fleet, exporter.interval),
+                fresh_for=2.5 * self._every(node, near=False),
                 not_holders=((exporter.namespace, exporter.name),),
             )
         except (DoorError, PageError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from textual import on
 from textual.events import Resize
@@ -39,6 +40,8 @@ __all__ = ["WorkloadScreen"]
 _EVENTS = 200
 _AGAIN = 3.0
 """Seconds within which another ``c`` copies the next thing."""
+_NODES = 16
+"""Nodes of a workload whose GPUs are looked at closely."""
 _NARROW, _LOW = 100, 20
 """Columns and lines: with fewer columns what is under the cursor takes a line more, if there are enough."""
 
@@ -62,6 +65,7 @@ class WorkloadScreen(ActingScreen):
         self._begin = at
         self._last: Workload | None = None
         self._events: tuple[Event, ...] = ()
+        self._placed: tuple[Workload | None, tuple[str, ...]] = (None, ())
         self._copied = (-_AGAIN, -1)
 
     def body(self) -> Iterable[Widget]:
@@ -108,8 +112,13 @@ class WorkloadScreen(ActingScreen):
             self.grid.select(begin.group, begin.replica)
 
     def gpu_nodes(self) -> tuple[str, ...]:
-        """GPUs are read while it is on top."""
-        return ()
+        """Those of its pods are looked at closely."""
+        workload, nodes = self._placed
+        newest = self.session.live.workload(self.key)
+        if newest is not workload and newest is not None:
+            nodes = _nodes_of(newest)
+            self._placed = newest, nodes
+        return nodes
 
     def engines_of(self) -> WorkloadKey | None:
         """So are its engines."""
@@ -277,3 +286,16 @@ class WorkloadScreen(ActingScreen):
 def _full(group: Group) -> str:
     """In a sentence there is room for the whole name of a group without an ordinal."""
     return shown(group.name, 100) if group.ordinal is None else group_label(group)
+
+
+def _nodes_of(workload: Workload) -> tuple[str, ...]:
+    """Where its pods with GPUs are, the first of them."""
+    places = (
+        pod.node
+        for group in workload.groups
+        for role in group.roles
+        for replica in role.replicas
+        for pod in replica.pods
+        if pod.gpus and pod.node
+    )
+    return tuple(islice(dict.fromkeys(places), _NODES))

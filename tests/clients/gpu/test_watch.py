@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from clients.clock import SystemClock
 from clients.embedded.accounts import bound_account
@@ -22,7 +23,7 @@ from clients.gpu.watch import Timing
 from clients.serving.gpu_readings import GpuReadings
 from clients.serving.gpus import AgentKind, GpuMark, GpuSample
 from clients.serving.sources import SourceState
-from tests.support.gpu_cluster import SlowAnswers, scenario, serving, watching
+from tests.support.gpu_cluster import BRISK, SlowAnswers, scenario, serving, watching
 from tests.support.kube import until
 
 LIMIT = 60.0
@@ -135,6 +136,23 @@ async def test_nobody_is_asked_until_somebody_looks(default: Cluster) -> None:
         assert watch.readings().state is SourceState.QUIET
         watch.look()
         await until(lambda: watch.readings().agents, LIMIT)
+
+
+async def test_many_nodes_are_read_calmly_until_somebody_looks_closely_at_one(default: Cluster) -> None:
+    timing = replace(BRISK, calm=0.01)
+    async with serving(default) as url, watching(url, timing=timing) as watch:
+
+        def of_the_agent() -> GpuSample:
+            return next(s for s in watch.readings().samples if s.key.node == "gpu-node-01")
+
+        watch.look()
+        await until(lambda: len(watch.readings().agents) == 16, LIMIT)
+        first = of_the_agent()
+        assert first.fresh_until - first.taken_at >= 2.5 * 16 / timing.calm, (
+            "old only when its turn has passed"
+        )
+        watch.look("gpu-node-00")
+        await until(lambda: of_the_agent().taken_at > first.taken_at, LIMIT)
 
 
 async def test_a_setting_reads_without_anybody_looking(default: Cluster) -> None:
