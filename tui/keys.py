@@ -129,6 +129,7 @@ KEYS: tuple[Key, ...] = (
     Key("fewer", ("minus",), "-", "one fewer", "The scale dialog at one fewer; in the dialog one fewer again.", _ROWS | {Place.SCALE}, CHANGE, 4, True),
     Key("pin", ("p",), "p", "pin", "What lasts: pin, change bounds, freeze a direction, suspend, stop; in the scale dialog in place of it.", _ROWS | {Place.AUTOSCALING, Place.SCALE}, CHANGE, 10, True, "pin"),
     Key("edit", ("E",), "E", "edit", "Forms: makes, edits or deletes an HPA or the jobs of a CronHPA.", _ROWS | {Place.AUTOSCALING}, CHANGE, 11, True, "edit"),
+    Key("delete", ("ctrl+d",), "ctrl-d", "delete", "Deletes a deployment of Exoscale, its name typed; of all else it says what would.", _ROWS, CHANGE, 0, True, "delete"),
     Key("undo", ("u",), "u", "undo", "Takes my last change of this workload back, through the same dialog.", _ROWS, CHANGE, 10, True, "undo"),
     Key("test", ("t",), "t", "load test", "A load test of the workload: form, one request, then the load; the one that runs.", _ROWS | {Place.LOAD}, CHANGE, 9, True, "test"),
     Key("abort", ("X", "ctrl+x"), "X", "abort load", "Cuts off the load test that runs, at once, from every screen.", _LISTS - {Place.LOAD} | {Place.CHOICE}, CHANGE, command="abort"),

@@ -11,23 +11,25 @@ from textual.app import App
 from clients.exoscale.creation import MOST_GPUS, Creation, CreationError, another_size, read_creation
 from clients.exoscale.decode import Deployment, deployment
 from clients.serving.backend import Ticket
-from clients.serving.changes import ObjectChange, Verb
+from clients.serving.changes import ObjectChange, ReplicasChange, Verb
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.phase import Phase
 from clients.serving.plain import plain
 from clients.serving.workload import Workload
+from tui.deletion import deletion
 from tui.dialogs.choice import Choice, ChoiceDialog
 from tui.dialogs.fixed_draft import FixedDraft
+from tui.dialogs.opening import Changing
 from tui.dialogs.scale import ScaleDialog
 from tui.door import DataError
 from tui.forms.form import Form, FormDialog
 from tui.forms.rows import FormRow, Values
 from tui.session import Session
 
-__all__ = ["new_deployment", "open_deployment_forms"]
+__all__ = ["ask_deletion", "new_deployment", "open_deployment_forms"]
 
 _Done = Callable[[Ticket | None], None]
-_SIZE, _NEW, _DELETE = "size", "new", "delete"
+_SIZE, _NEW, _KEEP, _ZERO, _DELETE = "size", "new", "keep", "zero", "delete"
 
 
 def open_deployment_forms(app: App[Any], session: Session, workload: Workload, done: _Done) -> None:
@@ -45,7 +47,7 @@ def open_deployment_forms(app: App[Any], session: Session, workload: Workload, d
         elif answer == _NEW:
             new_deployment(app, session, workload.key, done)
         elif answer == _DELETE:
-            _delete(app, session, workload, done)
+            ask_deletion(app, session, workload, done)
 
     app.push_screen(ChoiceDialog(session, f"edit {session.title(workload.key)}", choices), chosen)
 
@@ -67,9 +69,29 @@ async def _another_size(app: App[Any], session: Session, workload: Workload, don
     app.push_screen(FormDialog(session, workload, _form(another_size(found, count), found)), done)
 
 
-def _delete(app: App[Any], session: Session, workload: Workload, done: _Done) -> None:
-    change = ObjectChange(Verb.DELETE, _ref(workload.key.name), "")
-    app.push_screen(ScaleDialog(session, workload, FixedDraft("Delete", change)), done)
+def ask_deletion(app: App[Any], session: Session, workload: Workload, done: _Done) -> None:
+    """Begins on the answer that changes nothing; then the plan, and the name to be typed."""
+    name = plain(workload.key.name, 60)
+    at_zero = workload.desired == 0
+    choices = [
+        Choice(_KEEP, "keep it", "nothing is sent"),
+        Choice(
+            _ZERO,
+            "scale it to 0 instead",
+            "it is at 0" if at_zero else "keeps its URL and API key, and ends GPU billing",
+            enabled=not at_zero,
+        ),
+        Choice(_DELETE, f"delete {name}", "its URL and API key are lost with it"),
+    ]
+
+    def chosen(answer: str | None) -> None:
+        if answer == _ZERO:
+            Changing(app, session, workload, None, done).change(ReplicasChange(0))
+        elif answer == _DELETE:
+            draft = FixedDraft("Delete", deletion(workload.key))
+            app.push_screen(ScaleDialog(session, workload, draft), done)
+
+    app.push_screen(ChoiceDialog(session, f"delete {session.title(workload.key)}?", choices), chosen)
 
 
 def _form(first: Creation, old: Deployment | None) -> Form:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from clients.serving.changes import ObjectChange, Verb
-from clients.serving.keys import ObjectRef
-from clients.serving.plain import plain
+from tui.deletion import deletion, why_kept
 from tui.exits import Exit, Stop
 from tui.headless.connect import Connection, connected
 from tui.headless.output import Output
@@ -27,8 +25,8 @@ async def delete(arguments: Namespace, start: Start, output: Output) -> Exit:
 async def _delete(name: str, connection: Connection, sending: Sending) -> Exit:
     workload = await workload_named(connection, name)
     key = workload.key
-    if key.system != "exoscale":
-        raise Stop(Exit.STOPPED, f"{plain(str(key))}: servegrid deletes nothing but Exoscale deployments")
     line = connection.line(key)
-    change = ObjectChange(Verb.DELETE, ObjectRef("", key.kind, None, key.name), "")
-    return await sending.carry_out(line, line.scaling.plan(workload, change))
+    kept = why_kept(key, line.name)
+    if kept is not None:
+        raise Stop(Exit.STOPPED, kept)
+    return await sending.carry_out(line, line.scaling.plan(workload, deletion(key)))

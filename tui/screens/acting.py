@@ -15,6 +15,7 @@ from clients.serving.figure_words import figure_lines
 from clients.serving.keys import WorkloadKey
 from clients.serving.workload import PodView, RoleReplica, Workload
 from tui import cloud_reasons
+from tui.deletion import why_kept
 from tui.dialogs.choice import Choice, ChoiceDialog
 from tui.door import DataError
 from tui.keys import find, in_place
@@ -81,6 +82,8 @@ class ActingScreen(ConsoleScreen):
         target = self.target()
         if target is None:
             return "no workload is under the cursor"
+        if action == "delete":
+            return why_kept(target.workload.key, self.session.live.context.name)
         if key.writes and action != "test":
             right = self.session.known_right(_WRITE, target.workload.key)
             counts = action in _COUNTS and not target.workload.capabilities.stop
@@ -145,6 +148,14 @@ class ActingScreen(ConsoleScreen):
             from tui.forms.opening import open_forms  # YAML and the forms: not needed for the first frame.
 
             await open_forms(self.app, self.session, target.workload, self._sent)
+
+    def action_delete(self) -> None:
+        """Asks whether to, beginning on no; then shows what is lost, and asks for the name."""
+        target = self.target()
+        if self.allow("delete") and target:
+            from tui.forms.deployment import ask_deletion  # Not needed for the first frame.
+
+            ask_deletion(self.app, self.session, target.workload, self._sent)
 
     async def action_test(self) -> None:
         """A load test; while one runs, its screen."""
@@ -288,6 +299,7 @@ _ABOUT_WORKLOAD = frozenset(
         "fewer",
         "pin",
         "edit",
+        "delete",
         "test",
         "undo",
         "why",

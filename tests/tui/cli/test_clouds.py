@@ -42,6 +42,8 @@ def test_rows_of_clouds_stand_beside_those_of_the_cluster(own: Cluster, clouds: 
     (main,) = [line for line in table.splitlines() if "chat/main@ap-southeast-3" in line]
     assert main.split()[1:3] == ["ModelArts", "3/3"]
     assert "llama-public" not in table, "a public deployment is not ours"
+    kept = clouds.run("delete", "deepseek-r1", "-n", "default", code=3).stderr
+    assert "-n default delete modelserving deepseek-r1" in kept
 
 
 def test_a_name_says_whose_it_is(clouds: Shell) -> None:

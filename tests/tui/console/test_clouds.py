@@ -15,6 +15,8 @@ from tests.support.console import until
 from tests.support.exoscale import fast
 from tests.support.seat import PATIENCE, Seat
 from tui.crash import report
+from tui.dialogs.choice import ChoiceDialog
+from tui.dialogs.scale import ScaleDialog
 
 __all__ = ["fast"]
 
@@ -94,6 +96,7 @@ async def test_the_six_steps_of_exoscales_guide_by_keys(tmp_path: Path) -> None:
         await seat.only("guide")
         await seat.pilot.press("E")
         await seat.choose("delete guide")
+        await seat.choose("delete guide")
         await seat.sees("URL", "scale it to 0 instead", "type guide and Enter")
         await seat.confirm(*"guide")
         await until(lambda: all(one.name != "guide" for one in clouds.servers["at-vie-2"].zone), PATIENCE)
@@ -103,6 +106,35 @@ async def test_the_six_steps_of_exoscales_guide_by_keys(tmp_path: Path) -> None:
     ]
     sent = [line["result"] for line in lines if line["type"] == "sent"]
     assert sent == ["accepted"] * 6
+
+
+async def test_deleting_begins_on_no_and_offers_zero(tmp_path: Path) -> None:
+    async with zones(tmp_path, "at-vie-2") as clouds, cloud_seat(clouds) as seat:
+        await seat.only("chat-at-vie-2")
+
+        async def asked() -> ChoiceDialog:
+            await seat.pilot.press("ctrl+d")
+            await seat.sees("delete exoscale/at-vie-2 / chat-at-vie-2?", "keeps its URL and API key")
+            dialog = seat.app.screen
+            assert isinstance(dialog, ChoiceDialog)
+            await until(lambda: dialog.settled.ready, PATIENCE)
+            return dialog
+
+        dialog = await asked()
+        await seat.pilot.press("enter")
+        await until(lambda: seat.app.screen is not dialog, PATIENCE)
+        assert not isinstance(seat.app.screen, ScaleDialog), "what Enter takes at first changes nothing"
+
+        await asked()
+        await seat.choose("scale it to 0 instead")
+        await seat.sees("URL and API key are kept", "type YES")
+        await seat.pilot.press("escape")
+
+        await asked()
+        await seat.choose("delete chat-at-vie-2")
+        await seat.sees("its URL and API key are lost", "type chat-at-vie-2 and Enter")
+        await seat.confirm(*"chat-at-vie-2")
+        await until(lambda: not list(clouds.servers["at-vie-2"].zone), PATIENCE)
 
 
 async def test_x1_no_secret_reaches_a_screen_a_file_a_log_or_a_crash(

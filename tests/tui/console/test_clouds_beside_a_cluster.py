@@ -21,6 +21,9 @@ async def test_another_context_leaves_the_clouds_alone(tmp_path: Path) -> None:
     with demo.running(words, demo.demo_environment(os.environ), SystemClock()) as running:
         async with seat(running.kubeconfig, tmp_path, clouds=running.clouds) as me:
             await me.sees("deepseek-r1", "demo@at-vie-2", "chat/main@ap-southeast-3", "admin")
+            await me.only("deepseek-r1")
+            await me.pilot.press("ctrl+d")
+            await me.sees("kubectl --context=admin -n default delete modelserving deepseek-r1")
             await me.only("demo")
             await me.pilot.press("s", "2")
             await me.sees(

@@ -97,6 +97,11 @@ async def test_scaling_in_takes_exactly_yes_and_scaling_out_an_enter(tmp_path: P
 async def test_refused_in_deploying_allowed_in_alarm_and_zero_is_stop(tmp_path: Path) -> None:
     async with at_a_console(tmp_path) as (rig, seat):
         await seat.only("begun")
+        await seat.pilot.press("ctrl+d")
+        await seat.sees("services are deleted in ModelArts' own console")
+        await seat.pilot.press("m")
+        await seat.sees("ctrl-d  delete", "services are deleted in ModelArts' own console")
+        await seat.pilot.press("escape")
         await asks(seat, "3", "the deployment is DEPLOYING", "this cannot be sent")
         await seat.pilot.press("enter", "escape")
 
