@@ -8,12 +8,12 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from clients.serving.gpu_use import DeviceView, Place
+from clients.serving.gpu_use import DeviceView
 from clients.serving.gpu_view import GpuView
-from clients.serving.gpus import GpuMark, busy_of
+from clients.serving.gpus import Busy, GpuMark, busy_of
 from clients.serving.keys import WorkloadKey
 from widgets.cells import age, shown
-from widgets.gpu_cells import holder_words, place_label
+from widgets.gpu_cells import group_name, holder_words
 
 __all__ = ["Block", "Order", "blocks"]
 
@@ -44,12 +44,22 @@ class Block(Struct, frozen=True):
     """Age of a node that is silent, or how busy a group is; five cells at most."""
     stale: bool
     devices: tuple[DeviceView, ...]
-    who: tuple[str, ...]
-    """What a wide cell says beside each device."""
+    group: tuple[WorkloadKey, str] | None = None
+    """The group that has them, if one does."""
+    by_node: bool = False
     passing: bool = False
     """Its group does not serve yet, or no longer."""
     of_fleet: bool = True
     """A group of a workload has them, not other pods and not nobody."""
+
+    def who(self, at: int) -> str:
+        """What a wide cell says beside a device: who has it, or where it is."""
+        device = self.devices[at]
+        node = shown(device.sample.key.node, 80)
+        for place in device.places if self.group is not None else ():
+            if (place.workload, place.group) == self.group:
+                return f"{shown(place.replica, 60)} {node}"
+        return holder_words(device, namespaces=False) if self.by_node or device.sample.holders else node
 
 
 def blocks(
@@ -63,8 +73,10 @@ def blocks(
     if order.by_node:
         found = _by_node(view, now)
         return tuple(sorted(found, key=_heat)) if order is Order.HOTTEST else tuple(found)
-    found = _by_group(view, passing, idle_first=order is Order.IDLE)
-    return tuple(sorted(found, key=_idleness)) if order is Order.IDLE else tuple(found)
+    groups = _by_group(view, passing, idle_first=order is Order.IDLE)
+    if order is Order.IDLE:
+        groups.sort(key=lambda one: _idleness(*one))
+    return tuple(block for block, _ in groups)
 
 
 def _by_node(view: GpuView, now: float) -> list[Block]:
@@ -78,21 +90,19 @@ def _by_node(view: GpuView, now: float) -> list[Block]:
     for name, devices in sorted(nodes.items()):
         at = read.get(name)
         note = "" if name not in read else "never" if at is None else age(now - at)
-        who = tuple(holder_words(device, namespaces=False) for device in devices)
-        found.append(Block(shown(name, 253), note, name in read, tuple(devices), who))
+        found.append(Block(shown(name, 253), note, name in read, tuple(devices), by_node=True))
     return found
 
 
 def _by_group(
     view: GpuView, passing: Mapping[tuple[WorkloadKey, str], str], *, idle_first: bool
-) -> list[Block]:
-    """Groups by workload; then devices that nobody of the fleet has, and free ones."""
-    groups: dict[tuple[str, str, str], list[tuple[DeviceView, Place]]] = {}
+) -> list[tuple[Block, Busy | None]]:
+    """Groups by workload, then what nobody of the fleet has, then free devices; each with how busy it is."""
+    groups: dict[tuple[WorkloadKey, str], list[DeviceView]] = {}
     rest: dict[str, list[DeviceView]] = {"other pods": [], "holder unknown": [], "free": []}
     for device in view.use.devices:
-        for place in {(place.workload, place.group): place for place in device.places}.values():
-            key = place.workload
-            groups.setdefault((key.namespace or "", key.name, place.group), []).append((device, place))
+        for group in {(place.workload, place.group) for place in device.places}:
+            groups.setdefault(group, []).append(device)
         if not device.places:
             where = (
                 "other pods"
@@ -103,42 +113,38 @@ def _by_group(
             )
             rest[where].append(device)
     found = []
-    for _, members in sorted(groups.items(), key=lambda item: _natural(item[1])):
+    for group in sorted(groups, key=_natural):
+        devices = groups[group]
         if idle_first:
-            members = sorted(members, key=lambda one: GpuMark.IDLE not in one[0].marks)
-        devices = tuple(device for device, _ in members)
-        who = tuple(
-            f"{shown(place.replica, 60)} {shown(device.sample.key.node, 80)}" for device, place in members
-        )
-        place = members[0][1]
-        found.append(_block(place_label(place), devices, who, passing.get((place.workload, place.group))))
-    for label, devices_left in rest.items():
-        if devices_left:
-            who = tuple(
-                holder_words(device, namespaces=False)
-                if device.sample.holders
-                else shown(device.sample.key.node, 80)
-                for device in devices_left
-            )
-            found.append(replace(_block(label, tuple(devices_left), who), of_fleet=False))
+            devices.sort(key=lambda device: GpuMark.IDLE not in device.marks)
+        busy = view.use.groups[group].busy
+        found.append((_block(group_name(*group), devices, busy, group, passing.get(group)), busy))
+    for label, devices in rest.items():
+        if devices:
+            fresh = [device for device in devices if not device.stale] or devices
+            busy = busy_of([device.sample for device in fresh])
+            found.append((replace(_block(label, devices, busy), of_fleet=False), busy))
     return found
 
 
-def _natural(members: list[tuple[DeviceView, Place]]) -> tuple[str, str, int, str]:
-    place = members[0][1]
-    tail = place.group.rpartition("-")[2]
+def _natural(group: tuple[WorkloadKey, str]) -> tuple[str, str, int, str]:
+    workload, name = group
+    tail = name.rpartition("-")[2]
     number = int(tail) if tail.isdecimal() and tail.isascii() and len(tail) < 10 else -1
-    return (place.workload.name, place.workload.namespace or "", number, place.group)
+    return (workload.name, workload.namespace or "", number, name)
 
 
 def _block(
-    label: str, devices: tuple[DeviceView, ...], who: tuple[str, ...], passing: str | None = None
+    label: str,
+    devices: list[DeviceView],
+    busy: Busy | None,
+    group: tuple[WorkloadKey, str] | None = None,
+    passing: str | None = None,
 ) -> Block:
-    busy = busy_of([device.sample for device in devices])
     allocated = any(device.allocated is not False for device in devices)
     note = "" if busy is None or not allocated else f"{busy.percent:.0f}%"
     stale = all(device.stale for device in devices)
-    return Block(label, passing or note, stale, devices, who, passing is not None)
+    return Block(label, passing or note, stale, tuple(devices), group, passing=passing is not None)
 
 
 def _heat(block: Block) -> tuple[float, str]:
@@ -150,15 +156,17 @@ def _hottest(devices: Iterable[DeviceView]) -> float:
     return max((value for value in found if value is not None), default=-1.0)
 
 
-def _idleness(block: Block) -> tuple[int, float]:
+def _idleness(block: Block, busy: Busy | None) -> tuple[int, float]:
     """Groups that hold GPUs and do nothing, those that do so in part, all others by work, then free ones."""
-    known = [device for device in block.devices if not device.stale]
-    idle = sum(GpuMark.IDLE in device.marks for device in known)
-    busy = busy_of([device.sample for device in known])
     if all(device.allocated is False for device in block.devices):
         return 4, 0.0
-    if busy is None or block.passing:
+    if busy is None or block.passing or block.stale:
         return 3, 0.0
+    idle = known = 0
+    for device in block.devices:
+        if not device.stale:
+            known += 1
+            idle += GpuMark.IDLE in device.marks
     if not idle or not block.of_fleet:
         return 2, busy.percent // _ALIKE_PERCENT
-    return (0 if idle == len(known) else 1), -float(idle)
+    return (0 if idle == known else 1), -float(idle)

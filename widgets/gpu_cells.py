@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clients.serving.gpu_use import DeviceView, Place, Use
+from clients.serving.gpu_use import DeviceView, Use
 from clients.serving.gpu_words import xid_words
 from clients.serving.gpus import DeviceState, GpuMark, GpuSample, Throttle
-from clients.serving.keys import item_label
+from clients.serving.keys import WorkloadKey, item_label
 from clients.serving.plain import plain
 from widgets.bars import bar
 from widgets.cells import age, fit, shown
@@ -19,11 +19,12 @@ __all__ = [
     "device_name",
     "device_words",
     "faults",
+    "group_name",
     "holder_words",
     "legend",
     "mark_style",
     "memory_words",
-    "place_label",
+    "names_in",
     "use_text",
     "use_words",
 ]
@@ -74,6 +75,11 @@ def _percent(device: DeviceView, *, heat: bool) -> float | None:
     return None if busy is None else busy.percent
 
 
+def names_in(cells: int) -> bool:
+    """Whether a cell of that width has room for who has the device."""
+    return cells >= 13
+
+
 def device_cell(device: DeviceView, cells: int, who: str, look: Look, *, heat: bool = False) -> Piece:
     """A device in exactly ``cells`` cells: one sign; letter and two digits; with a bar; with who has it."""
     stale = device.stale
@@ -97,7 +103,7 @@ def device_cell(device: DeviceView, cells: int, who: str, look: Look, *, heat: b
     if cells >= 6:
         part = 0.0 if value is None else value / 100
         text += " " * _BAR if free and not heat else bar(part, _BAR, look.glyphs)
-    if cells >= 13:
+    if names_in(cells):
         text += " " + fit(who, cells - 7, ellipsis=look.glyphs.ellipsis)
     return fit(text, cells), style
 
@@ -110,9 +116,9 @@ def device_name(sample: GpuSample) -> str:
     return f"{name} MIG {sample.key.instance}" + (f" {shown(sample.profile, 20)}" if sample.profile else "")
 
 
-def place_label(place: Place) -> str:
+def group_name(workload: WorkloadKey, group: str) -> str:
     """``qwen-chat G-2``."""
-    return f"{shown(place.workload.name, 80)} {item_label(place.group, place.workload.name)}"
+    return f"{shown(workload.name, 80)} {item_label(group, workload.name)}"
 
 
 def holder_words(device: DeviceView, *, namespaces: bool = True) -> str:
@@ -120,7 +126,7 @@ def holder_words(device: DeviceView, *, namespaces: bool = True) -> str:
     said = []
     for place in device.places:
         where = f"{shown(place.workload.namespace, 63)}/" if namespaces and place.workload.namespace else ""
-        said.append(f"{where}{place_label(place)} {shown(place.replica, 60)}")
+        said.append(f"{where}{group_name(place.workload, place.group)} {shown(place.replica, 60)}")
     placed = {(place.workload.namespace or "", place.pod) for place in device.places}
     said += [
         f"pod {shown(holder.namespace, 63)}/{shown(holder.pod, 100)}"

@@ -17,7 +17,7 @@ from clients.serving.gpus import DeviceKey
 from clients.serving.keys import WorkloadKey
 from widgets.cells import clip, fit, width
 from widgets.gpu_blocks import Block, Order, blocks
-from widgets.gpu_cells import device_cell
+from widgets.gpu_cells import device_cell, names_in
 from widgets.lines import LineWidget, Piece, strip
 from widgets.theme import DEFAULT_LOOK, Look, under_cursor
 
@@ -194,8 +194,9 @@ class GpuGrid(LineWidget):
             pieces.append((fit(note, _NOTE - 1, right=True) + " ", styles.dim))
             for at in range(run.first, run.first + run.count):
                 wide = max(1, layout.size - 1)
+                who = block.who(at) if names_in(wide) else ""
                 text, style = device_cell(
-                    block.devices[at], wide, block.who[at], self.look, heat=self._order is Order.HOTTEST
+                    block.devices[at], wide, who, self.look, heat=self._order is Order.HOTTEST
                 )
                 if (row, place) == self._at:
                     style = under_cursor(style, styles.cursor)
@@ -218,36 +219,34 @@ class GpuGrid(LineWidget):
         before = self._cursor
         cells = max(20, self.size.width - 1)
         high = max(1, self.room)
-        most = max((len(block.devices) for block in self._blocks), default=1)
+        sizes = Counter(len(block.devices) for block in self._blocks)
+        widest = max((width(block.label) for block in self._blocks), default=0)
         self._layout = next(
-            (found for size in _SIZES if (found := self._fitted(size, most, cells, high)) is not None),
-            None,
-        ) or self._dense(most, cells)
+            (found for size in _SIZES if (found := self._fitted(size, sizes, widest, cells, high))), None
+        ) or self._dense(sizes, widest, cells)
         self._at = self._follow(before)
         self._note_cursor()
 
-    def _fitted(self, size: int, most: int, cells: int, high: int) -> _Layout | None:
+    def _fitted(self, size: int, sizes: Counter[int], widest: int, cells: int, high: int) -> _Layout | None:
         """Cells with digits, if all blocks have room so: one block a line, else several."""
-        label = self._label(_LABEL_LONG)
-        room = (cells - label - _NOTE) // size
-        if room < min(most, 8 if size <= 7 else 3):
+        label = min(_LABEL_LONG, widest) + 1
+        room, across = (cells - label - _NOTE) // size, 1
+        if room < min(max(sizes, default=1), 8 if size <= 7 else 3):
             return None
-        found = _Layout(label, size, 1, room, self._lines(room, 1))
-        if len(found.lines) > high and size <= 7 and room >= 2 * _FEW:
-            across = (cells + _GAP) // (label + _NOTE + size * _FEW + _GAP)
-            found = _Layout(label, size, across, _FEW, self._lines(_FEW, across))
-        return found if len(found.lines) <= high else None
+        if _count_runs(sizes, room) > high and size <= 7 and room >= 2 * _FEW:
+            room, across = _FEW, (cells + _GAP) // (label + _NOTE + size * _FEW + _GAP)
+        if -(-_count_runs(sizes, room) // across) > high:
+            return None
+        return _Layout(label, size, across, room, self._lines(room, across))
 
-    def _dense(self, most: int, cells: int) -> _Layout:
+    def _dense(self, sizes: Counter[int], widest: int, cells: int) -> _Layout:
         """A sign a device, and as many blocks on a line as there is room for."""
-        label = self._label(_LABEL_SHORT)
-        sizes = Counter(len(block.devices) for block in self._blocks)
+        label = min(_LABEL_SHORT, widest) + 1
 
         def high(room: int) -> int:
-            runs = sum(count * max(1, -(-size // room)) for size, count in sizes.items())
-            return -(-runs // self._across(label, room, cells))
+            return -(-_count_runs(sizes, room) // self._across(label, room, cells))
 
-        room = min((max(1, min(most, room)) for room in _DENSE), key=high)
+        room = min((max(1, min(max(sizes, default=1), room)) for room in _DENSE), key=high)
         across = self._across(label, room, cells)
         return _Layout(label, 1, across, room, self._lines(room, across))
 
@@ -258,9 +257,6 @@ class GpuGrid(LineWidget):
     def _lines(self, room: int, across: int) -> tuple[tuple[_Run, ...], ...]:
         runs = [run for block in self._blocks for run in _runs(block, room)]
         return tuple(tuple(runs[at : at + across]) for at in range(0, len(runs), across))
-
-    def _label(self, most: int) -> int:
-        return min(most, max((width(block.label) for block in self._blocks), default=0)) + 1
 
     # Cursor
 
@@ -310,6 +306,11 @@ class GpuGrid(LineWidget):
         if cursor != self._cursor:
             self._cursor = cursor
             self.post_message(self.Moved())
+
+
+def _count_runs(sizes: Counter[int], room: int) -> int:
+    """How many runs there are of blocks of these sizes."""
+    return sum(count * max(1, -(-size // room)) for size, count in sizes.items())
 
 
 def _runs(block: Block, room: int) -> list[_Run]:
