@@ -316,14 +316,15 @@ def test_assumed_flags_are_named_where_they_bear() -> None:
     assert len(once(pods_metric(), [pod(0)], samples(60), 1, behavior=all_set).assumptions) == 1
 
 
-def test_memory_is_bounded() -> None:
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clients.kube.hpa_history._MOST", 64)
     rounds = Rounds(8, behavior={})
-    for number in range(3000):
+    for number in range(100):
         rounds.history.scaled(1, 2, START + number / 100, rounds.hpa.behavior)
         rounds.history.scaled(2, 1, START + number / 100, rounds.hpa.behavior)
         remember(rounds.history, rounds.hpa, rounds.look(2), acted=False)
     kept = rounds.history
-    assert max(len(kept.recommendations), len(kept.ups), len(kept.downs)) <= 1024
+    assert max(len(kept.recommendations), len(kept.ups), len(kept.downs)) == 64
 
 
 def test_a_change_gives_way_to_a_newer_one_of_its_own_direction() -> None:

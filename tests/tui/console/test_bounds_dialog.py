@@ -125,14 +125,18 @@ async def test_a_paste_confirms_nothing(door: ScriptedDoor) -> None:
 
 async def test_who_was_faster_is_said_and_nothing_is_sent_again(door: ScriptedDoor) -> None:
     door.ticket, door.ticket_message = Result.CONFLICT, "minReplicas is 3 now, not 2"
+    door.slow_send = asyncio.Event()
     async with console(door) as seen:
         await seen.press("s")
         await seen.sees("max 8 > [")
         await seen.press("4")
         await planned(seen)
         door.pass_time(1)
-        door.fleet.put(iris(3, 8))
         await seen.press("enter")
+        await until(lambda: door.sent)
+        door.fleet.put(iris(3, 8))
+        await seen.draw()
+        door.slow_send.set()
         await seen.sees("conflict", "minReplicas is 3 now, not 2", "confirm again", "min 3 > [   4]")
         await planned(seen)
         await seen.press("enter")
