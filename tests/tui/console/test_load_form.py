@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.widgets import Input
 
 from clients.load.plan import Burst, LoadPlan, Prompts, Secret, Tls
@@ -79,6 +79,17 @@ async def test_it_is_filled_from_the_objects_and_says_where_each_value_is_from(t
         await me.sees("address: load balancer of Ingress chat", "it runs vllm", "Where requests enter")
         await me.press("tab")
         await me.sees("The name by which an ingress knows the service")
+
+
+async def test_what_is_typed_ahead_is_edited_in_the_order_of_its_keys(tmp_path: Path) -> None:
+    async with console(door(OUTSIDE, tmp_path)) as me:
+        dialog = await opened(me)
+        rows = ["tab"] * 5 + ["backspace", "4", "1", "left", "0", "delete"]
+        for name in (*rows, "tab", "tab", "backspace", "backspace", "8"):
+            event = Key(name, name if len(name) == 1 else None)
+            event.set_sender(me.app)
+            me.app.post_message(event)
+        await until(lambda: (dialog.values["amount"], dialog.values["seconds"]) == ("40", "8"))
 
 
 async def test_what_was_typed_is_not_said_to_come_from_the_objects(tmp_path: Path) -> None:
