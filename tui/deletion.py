@@ -26,7 +26,7 @@ def why_kept(key: WorkloadKey, context: str) -> str | None:
         return _MODELARTS
     words = ["kubectl", f"--context={context}", *(["-n", key.namespace] if key.namespace else [])]
     line = shlex.join([*words, "delete", key.kind.lower(), key.name])
-    return plain(f"servegrid deletes no workload of a cluster: {line}", _LINE)
+    return plain(f"{line}: servegrid deletes no workload of a cluster", _LINE)
 
 
 def deletion(key: WorkloadKey) -> ObjectChange:
