@@ -88,6 +88,8 @@ class Intent(Struct, frozen=True, tag="intent"):
     """Of the object that the plan was made from."""
     undo: Change | None = None
     """What takes it back."""
+    replaces: WorkloadKey | None = None
+    """What it is made in the place of."""
     program: str = VERSION
     v: int = AUDIT_VERSION
 
@@ -184,6 +186,7 @@ class AuditLog:
             prediction=plan.prediction,
             generation=plan.generation,
             undo=plan.undo,
+            replaces=plan.replaces,
         )
         await self._write(intent)
         return intent

@@ -278,6 +278,12 @@ def _add_clouds(commands: argparse._SubParsersAction[_Parser], cluster: _Parser)
         "--gpu-count", dest="gpu_count", type=_count, required=True, metavar="N", help="of a replica: 1 to 8"
     )
     create.add_argument("--replicas", type=_count, default=1, metavar="N", help="1")
+    create.add_argument(
+        "--instead-of",
+        dest="instead_of",
+        metavar="NAME",
+        help="the deployment that is to go to zero once this one is ready",
+    )
     create.add_argument("--engine", metavar="VERSION", help="of vLLM; else Exoscale's own choice")
     create.add_argument(
         "--engine-parameters", dest="parameters", metavar="WORDS", help="for vLLM's command line, in one text"

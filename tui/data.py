@@ -26,6 +26,7 @@ from clients.serving.workload import Workload
 from tui.data_thread import NO_CONTEXT, DataThread
 from tui.door import Asked, CloudView, ContainerView, ContextView, DataError, EtaView, Mode, Right
 from tui.start import Start, login_name
+from tui.succession import Offers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +130,12 @@ class Data:
         """What it has cost since this console began to look."""
         lines = self._thread.lines
         return None if lines is None else lines.spent(key)
+
+    @property
+    def offers(self) -> Offers:
+        """What may be scaled to zero now, for what was made in its place is ready."""
+        lines = self._thread.lines
+        return {} if lines is None else lines.offers
 
     def undo(self, key: WorkloadKey) -> Change | None:
         """The inverse of my last change to this workload."""

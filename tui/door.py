@@ -25,6 +25,7 @@ from clients.serving.plans import ScalePlan
 from clients.serving.spending import Spent
 from tui.fleet import FleetDelta, FleetView
 from tui.pins import Pin
+from tui.succession import Offers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,6 +195,11 @@ class Door(Protocol):
 
     def spent(self, key: WorkloadKey) -> Spent | None:
         """What it has cost since this console began to look; ``None`` where that was never known."""
+        ...
+
+    @property
+    def offers(self) -> Offers:
+        """What may be scaled to zero now, for what was made in its place is ready."""
         ...
 
     def undo(self, key: WorkloadKey) -> Change | None:

@@ -27,6 +27,7 @@ from tui.managed import open_managed
 from tui.pins import Pins
 from tui.start import Start
 from tui.state import StateDir, StateError
+from tui.succession import Offers, offers
 
 __all__ = ["Lines"]
 
@@ -56,6 +57,8 @@ class Lines:
         self._spending = Spending()
         self._priced: set[WorkloadKey] = set()
         self._priced_at = -math.inf
+        self.offers: Offers = {}
+        """What may go to zero now, as of the last look."""
         self._settled: set[Line] = set()
         """Lines whose unfinished operations were taken up."""
         self._reconsidered_at = -math.inf
@@ -177,9 +180,10 @@ class Lines:
 
     def look(self) -> None:
         """Takes in what other consoles and people did to audit log and pins; joins GPUs if asked."""
-        self._audit.entries()
+        entries = self._audit.entries()
         self._spend()
         workloads = self._fleet.view().workloads
+        self.offers = offers(entries, workloads, lambda cluster: self.clock(cluster).now())
         others = {key: workloads[key] for key in self.pins.refresh() if key in workloads}
         if others:
             self._fleet.publish(others, ())

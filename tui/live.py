@@ -25,7 +25,8 @@ from tui.cloud_sources import in_short
 from tui.door import Door
 from tui.fleet import FleetDelta, FleetView
 from tui.fresh import Fresh
-from tui.needs import Need, Needs, needs_of, of_sources
+from tui.needs import Need, Needs, needs_of, of_sources, offered
+from tui.succession import offer_words
 from widgets.records import FleetRow, GridView, LaneSample, StatusView
 
 __all__ = ["Frame", "Live"]
@@ -73,6 +74,7 @@ class Live:
         self._lanes: dict[WorkloadKey, deque[LaneSample]] = {}
         self._running: set[WorkloadKey] = set()
         self._second = -1
+        self._offers = door.offers
         self.gpus = GpuView()
         """GPUs as they were read last, while a screen shows them."""
         self._counts: GpuCounts | None = None
@@ -104,7 +106,7 @@ class Live:
                 workload = self.view.workloads.get(key)
                 if workload:
                     self._take(workload)
-            changed |= self._running
+            changed |= self._running | self._take_offers()
         gpus_changed = beat and gpu_nodes is not None and self._look(gpu_nodes, changed)
         if gpu_nodes is None:
             self._counts = None
@@ -130,6 +132,10 @@ class Live:
     def needs(self) -> tuple[Need, ...]:
         """What needs a person, most urgent first."""
         return self._needs.all
+
+    def offered(self, key: WorkloadKey) -> WorkloadKey | None:
+        """What is ready in the place of a workload that may go to zero now."""
+        return self._offers.get(key)
 
     def workload(self, key: WorkloadKey) -> Workload | None:
         """The newest value, ``None`` when it is gone."""
@@ -173,7 +179,9 @@ class Live:
         """The workload as a row of the fleet."""
         key = workload.key
         use = self.gpus.use.workloads.get(key)
-        return FleetRow(workload, self.fresh.row(key), self.eta(key), self.stale(key), use)
+        successor = self._offers.get(key)
+        offer = "" if successor is None else offer_words(successor)
+        return FleetRow(workload, self.fresh.row(key), self.eta(key), self.stale(key), use, offer)
 
     def grid(self, workload: Workload) -> GridView:
         """The workload as a grid."""
@@ -284,7 +292,19 @@ class Live:
         lane = self._lanes.setdefault(key, deque(maxlen=_SAMPLES))
         if not lane or (lane[-1].wanted, lane[-1].ready) != (workload.desired, workload.ready):
             lane.append(LaneSample(self.door.now(key.cluster), workload.desired, workload.ready))
-        self._needs.put(key, needs_of(workload, self.door.now(key.cluster)))
+        found = needs_of(workload, self.door.now(key.cluster))
+        successor = self._offers.get(key)
+        self._needs.put(key, found if successor is None else (*found, offered(key, successor)))
+
+    def _take_offers(self) -> set[WorkloadKey]:
+        """What may go to zero now, and what no longer; whose rows say something else by that."""
+        before, self._offers = self._offers, self.door.offers
+        if self._offers is before or self._offers == before:
+            return set()
+        changed = {key for key in before.keys() | self._offers.keys() if key in self.view.workloads}
+        for key in changed:
+            self._take(self.view.workloads[key])
+        return changed
 
     def _take_sources(self) -> None:
         self._cut_off = frozenset(

@@ -17,10 +17,11 @@ from clients.serving.plain import plain
 from clients.serving.reasons import trouble_text
 from clients.serving.sources import SourceState, SourceStatus
 from clients.serving.workload import Group, RoleReplica, Workload
+from tui.succession import offer_words
 from widgets.records import Need as Shown
 from widgets.words import group_label
 
-__all__ = ["Need", "Needs", "Urgency", "arrival", "following", "needs_of", "of_sources", "stuck"]
+__all__ = ["Need", "Needs", "Urgency", "arrival", "following", "needs_of", "of_sources", "offered", "stuck"]
 
 _CONTEXT = "context"
 _PATIENCE = 900.0
@@ -38,6 +39,8 @@ class Urgency(IntEnum):
     BLOCKED = 2
     STUCK = 3
     DEGRADED = 4
+    OFFERED = 5
+    """Nothing is wrong: something is paid for that was to go."""
 
 
 _URGENCY = {
@@ -111,6 +114,11 @@ def needs_of(workload: Workload, now: float) -> tuple[Need, ...]:
         text = f"scaling for {minutes} min, {operation.done} of {operation.total} done"
         found.append(Need(Urgency.STUCK, key, None, None, text, operation.started_at))
     return tuple(found)
+
+
+def offered(key: WorkloadKey, successor: WorkloadKey) -> Need:
+    """That a workload may go to zero, since what was made in its place is ready."""
+    return Need(Urgency.OFFERED, key, None, None, offer_words(successor))
 
 
 def _and_more(need: Need, more: int) -> Need:

@@ -28,16 +28,19 @@ def why(
     wrote: Asked | None = None,
     decided: Sequence[str] = (),
     figures: Sequence[str] = (),
+    offer: str = "",
 ) -> str:
     """The page that ``w`` shows; about one group or role replica if they are named.
 
     ``last`` is the operation that ended last, ``wrote`` who asked for the present counts, by the audit log,
-    ``decided`` what the drivers decide now, a sentence each, ``figures`` what its engines tell, a line each.
+    ``decided`` what the drivers decide now, a sentence each, ``figures`` what its engines tell, a line each,
+    ``offer`` that it may go.
     """
     name = plain(workload.key.name)
     ready = "–" if workload.ready is None else workload.ready
     wanted = "–" if workload.desired is None else workload.desired
     lines = [f"{name} is {workload.phase}: {ready} of {wanted} groups are ready.", ""]
+    lines += [f"{offer}.", ""] if offer else []
     groups = [found for found in workload.groups if group is None or found.name == group]
     lines += _troubles(workload, groups, replica, now)
     lines += ["Who decides how many there are"]

@@ -298,7 +298,8 @@ def cell(column: Column, cells: int, row: FleetRow, columns: Columns, eta: str, 
             trouble = workload.trouble
             style = styles.normal if trouble is None else look.trouble_style(trouble.kind)
             sign = "" if trouble is None else look.glyphs.trouble(trouble.kind).strip() + " "
-            return ((fit(sign + doing(workload, eta), cells, ellipsis=cut), style),)
+            text = doing(workload, eta) or row.offer
+            return ((fit(sign + text, cells, ellipsis=cut), style),)
 
 
 def _busy(row: FleetRow, cells: int, look: Look) -> Line:

@@ -57,6 +57,8 @@ class FleetRow(Struct, frozen=True):
     """Its source is cut off: drawn dim."""
     use: Use | None = None
     """What its devices do, where that is read."""
+    offer: str = ""
+    """What a person may do about it now; drawn while it does nothing."""
 
 
 class FleetView(Struct, frozen=True):

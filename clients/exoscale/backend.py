@@ -105,7 +105,7 @@ class ExoscaleBackend(ManagedBackend):
             case ReplicasChange():
                 raise CloudError("an Exoscale deployment has no roles: scale its replicas", sent=False)
             case ObjectChange(verb=Verb.CREATE):
-                return await self._creation(change, deployment)
+                return await self._creation(change, workload.key)
             case ObjectChange(verb=Verb.DELETE):
                 return planning.plan_deletion(workload, deployment, following, change, ground)
             case ObjectChange():
@@ -116,7 +116,7 @@ class ExoscaleBackend(ManagedBackend):
         """The plan for a deployment that takes nobody's place. Raises CloudError: it cannot be like that."""
         return await self._creation(change, None)
 
-    async def _creation(self, change: ObjectChange, instead_of: Deployment | None) -> ScalePlan:
+    async def _creation(self, change: ObjectChange, instead_of: WorkloadKey | None) -> ScalePlan:
         try:
             creation = read_creation(change.body)
         except CreationError as error:

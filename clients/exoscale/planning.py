@@ -149,7 +149,7 @@ def plan_deletion(
 
 
 def plan_creation(
-    creation: Creation, change: ObjectChange, taken: bool, instead_of: Deployment | None, ground: Ground
+    creation: Creation, change: ObjectChange, taken: bool, instead_of: WorkloadKey | None, ground: Ground
 ) -> ScalePlan:
     """A new deployment. ``instead_of``: the one that it is to take the place of, with another GPU count."""
     needed = creation.gpu_count * creation.replicas
@@ -191,6 +191,7 @@ def plan_creation(
         equivalent=_exo(ground.zone, "create", creation.name, *creation.words()),
         vendor=vendor_times.creating(creation.replicas, size),
         notes=notes,
+        replaces=instead_of,
     )
 
 
@@ -212,6 +213,7 @@ def _plan(
     learned: Eta | None = None,
     notes: tuple[str, ...] = (),
     undo: Change | None = None,
+    replaces: WorkloadKey | None = None,
 ) -> ScalePlan:
     low, high = (learned.low, learned.high) if learned else (None, None)
     if learned is None and vendor is not None and vendor.high is not None:
@@ -238,6 +240,7 @@ def _plan(
         cost_after=cost[1],
         notes=notes,
         undo=undo,
+        replaces=replaces,
         vendor_time="" if learned is not None or vendor is None else f"{vendor.words}, says Exoscale",
         scale_in="ok",
     )

@@ -122,6 +122,8 @@ class ScalePlan(Struct, frozen=True):
     """What follows from it, in words: when it bites, that pods are made anew."""
     undo: Change | None = None
     """What takes it back."""
+    replaces: WorkloadKey | None = None
+    """What it is made in the place of: to go to zero once the new one is ready."""
     vendor_time: str = ""
     """How long its vendor says it takes, where nothing was learned yet."""
     scale_in: ScaleInWord = "yes"

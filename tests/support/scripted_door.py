@@ -32,6 +32,7 @@ from tui.door import Asked, ContainerView, ContextView, DataError, EtaView, Righ
 from tui.fleet import FleetDelta, FleetView
 from tui.load_settings import LoadSettings
 from tui.pins import Pin
+from tui.succession import Offers
 
 __all__ = ["ScriptedDoor", "ScriptedFleet", "live_source"]
 
@@ -111,6 +112,7 @@ class ScriptedDoor:
         self.ticket: Result = Result.ACCEPTED
         self.ticket_message = ""
         self.costs: dict[WorkloadKey, Spent] = {}
+        self.offered: Offers = {}
         self.undoable: dict[WorkloadKey, Change] = {}
         self.pins: dict[WorkloadKey, Pin] = {}
         self.devices = GpuView()
@@ -184,6 +186,10 @@ class ScriptedDoor:
 
     def spent(self, key: WorkloadKey) -> Spent | None:
         return self.costs.get(key)
+
+    @property
+    def offers(self) -> Offers:
+        return self.offered
 
     def undo(self, key: WorkloadKey) -> Change | None:
         return self.undoable.get(key)

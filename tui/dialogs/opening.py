@@ -52,7 +52,10 @@ class Changing:
         return lasting.role_of(self._workload, self._role)
 
     def scale(self, step: int = 0) -> None:
-        """Groups, or the role under the cursor; bounds where the count is theirs. ``step``: more or fewer."""
+        """Groups, or the role under the cursor; bounds where the count is theirs. ``step``: more or fewer.
+
+        What may go, since another one is ready in its place, begins at zero.
+        """
         if lasting.takes_bounds(self._workload):
             bounds = BoundsDraft(self._bounds_role)
             if step:
@@ -62,6 +65,8 @@ class Changing:
         counts = CountDraft(self._workload, self._role or GROUPS)
         if step:
             counts.step(step)
+        elif self._session.live.offered(self._workload.key) is not None:
+            counts.put(GROUPS, 0)
         self._open(counts, confirming=bool(step))
 
     def change(self, change: Change) -> None:

@@ -22,6 +22,7 @@ from tui.keys import find, in_place
 from tui.screens import pages
 from tui.screens.base import ConsoleScreen
 from tui.screens.bindings import action_of
+from tui.succession import offer_words
 from tui.why import why
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class ActingScreen(ConsoleScreen):
         return pages.changing(self.app, self.session, target.workload, target.role, self._sent)
 
     def _sent(self, ticket: Ticket | None) -> None:
-        if ticket and ticket.result is Result.ACCEPTED:
+        if ticket and ticket.result is Result.ACCEPTED and self.drawable:  # The program may be ending.
             self.follow(ticket.key)
 
     def follow(self, key: WorkloadKey) -> None:
@@ -212,6 +213,7 @@ class ActingScreen(ConsoleScreen):
                 wrote=door.wrote(key),
                 decided=await self._decided(workload),
                 figures=self._figures(workload, target),
+                offer="" if (made := self.session.live.offered(key)) is None else offer_words(made),
             )
 
         self.app.push_screen(

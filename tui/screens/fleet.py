@@ -107,7 +107,7 @@ class FleetScreen(ActingScreen):
             return
         workload = row.workload
         trouble = workload.trouble
-        text = doing(workload, remaining(row.eta)) or quiet(workload)
+        text = doing(workload, remaining(row.eta)) or row.offer or quiet(workload)
         if workload.drivers:
             text += f"; driver {driver_words(workload.drivers)}"
         words.show(

@@ -107,6 +107,22 @@ def test_the_six_steps_of_exoscales_guide(clouds: Shell) -> None:
     assert [line["outcome"] for line in ended] == ["done"] * 5
 
 
+def test_another_gpu_count_tells_the_command_for_the_old_one(clouds: Shell) -> None:
+    name = "exoscale/at-vie-2/demo-2gpu"
+    model = "mistralai/Mistral-7B-Instruct-v0.3"
+    words = ("--model", model, "--gpu-type", "gpua5000", "--gpu-count", "2", "--yes")
+    elsewhere = clouds.run("create", name, *words, "--instead-of", "exoscale/de-fra-1/reason", code=2)
+    assert "expected a deployment in exoscale/at-vie-2" in elsewhere.stderr
+    made = clouds.run(
+        "create", name, *words, "--instead-of", "exoscale/at-vie-2/demo", "--wait", "--timeout", "60"
+    )
+    assert "then scale demo to 0" in made.stdout
+    line = "servegrid scale exoscale/at-vie-2/demo --replicas 0"
+    assert f"it is ready: move callers to its URL, then {line}" in made.stderr
+    clouds.run(*line.split()[1:], "--yes", "--wait", "--timeout", "60")
+    assert clouds.json("get", "demo@at-vie-2")["workloads"][0]["desired"] == 0
+
+
 def test_modelarts_scales_what_runs_or_warns_and_asks_for_yes_on_the_way_in(clouds: Shell) -> None:
     busy = clouds.run(
         "scale", "modelarts/ap-southeast-3/embed/main", "--replicas", "5", "--yes", code=3

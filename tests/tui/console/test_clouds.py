@@ -137,6 +137,53 @@ async def test_deleting_begins_on_no_and_offers_zero(tmp_path: Path) -> None:
         await until(lambda: not list(clouds.servers["at-vie-2"].zone), PATIENCE)
 
 
+async def test_what_another_gpu_count_replaces_is_offered_for_zero_once_that_is_ready(tmp_path: Path) -> None:
+    old, new = "chat-at-vie-2", "chat-at-vie-2-4gpu"
+    async with zones(tmp_path, "at-vie-2") as clouds:
+        async with cloud_seat(clouds) as seat:
+            await seat.only(old)
+            await seat.pilot.press("E")
+            await seat.choose("another GPU count")
+            await seat.sees("4 GPUs x 1 replicas = 4 GPUs")
+            await seat.pilot.press("enter")
+            await seat.sees(f"then scale {old} to 0", "4 more gpua5000 needed, 6 left of 8")
+            await seat.confirm()
+            await seat.comes_to(
+                lambda: any(
+                    key.name == new and row.operation
+                    for key, row in seat.app.session.live.view.workloads.items()
+                )
+            )
+            assert not seat.app.session.live.needs, "it is not ready yet"
+        clouds.pass_time(1200)
+        async with cloud_seat(clouds) as seat:  # Another start of the program.
+            words = f"{new} is ready in its place: s scales this one to 0"
+            await seat.only(old)
+            await seat.sees("! 1 needs you", words)
+            await seat.pilot.press("w")
+            await seat.sees(f"{words}.")
+            await seat.pilot.press("escape")
+            await seat.only(new)
+            await seat.pilot.press("n")
+            await until(lambda: seat.app.fleet_screen.table.cursor.name == old, PATIENCE)
+            await seat.pilot.press("s")
+            await seat.sees("groups 1 > [   0]", "URL and API key are kept", "YES is to be typed")
+            assert clouds.deployment(old).replicas == 1
+            await seat.confirm(*"YES")
+            await until(lambda: clouds.deployment(old).replicas == 0, PATIENCE)
+            await seat.comes_to(lambda: not seat.app.session.live.needs)
+            clouds.pass_time(60)
+            await seat.comes_to(lambda: seat.workload(old).operation is None)
+
+            await seat.only(old)
+            await scale(seat, "1")
+            await until(lambda: clouds.deployment(old).replicas == 1, PATIENCE)
+            clouds.pass_time(1200)
+            await seat.comes_to(lambda: (row := seat.workload(old)).desired == 1 and row.operation is None)
+            assert not seat.app.session.live.needs, "it was brought back on purpose"
+            assert clouds.deployment(new).replicas == 1
+
+
 async def test_x1_no_secret_reaches_a_screen_a_file_a_log_or_a_crash(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
