@@ -14,6 +14,7 @@ from tui.live import Frame
 from tui.screens.bindings import bindings
 from tui.screens.going import GoingScreen
 from tui.screens.gpu_node import GpuNodeScreen
+from tui.screens.over_grid import OverGrid
 from tui.screens.title import Title
 from tui.session import Session
 from widgets.cells import shown
@@ -28,7 +29,7 @@ __all__ = ["GpusScreen"]
 _PASSING = {Phase.QUEUED: "waits", Phase.CREATING: "start", Phase.DELETING: "ends"}
 
 
-class GpusScreen(GoingScreen):
+class GpusScreen(OverGrid, GoingScreen):
     """GPUs are read while it is on top, those of the node under the cursor as often as can be."""
 
     place = Place.GPUS
@@ -102,24 +103,6 @@ class GpusScreen(GoingScreen):
     def _moved(self) -> None:
         self._say_device()
         self.show_keys()
-
-    # Cursor
-
-    def move(self, right: int, down: int) -> None:
-        """Over devices."""
-        self.grid.move(right, down)
-
-    def turn(self, pages: int) -> None:
-        """By whole screens."""
-        self.grid.move_page(pages)
-
-    def to_top(self) -> None:
-        """The first device."""
-        self.grid.move_first()
-
-    def to_bottom(self) -> None:
-        """The last device."""
-        self.grid.move_last()
 
     # Keys
 

@@ -23,6 +23,7 @@ from tui.needs import Need, arrival
 from tui.screens.acting import ActingScreen, Target
 from tui.screens.bindings import bindings
 from tui.screens.header import Header
+from tui.screens.over_grid import OverGrid
 from tui.session import Session
 from tui.summary import summary
 from widgets.cells import shown
@@ -46,7 +47,7 @@ _NARROW, _LOW = 100, 20
 """Columns and lines: with fewer columns what is under the cursor takes a line more, if there are enough."""
 
 
-class WorkloadScreen(ActingScreen):
+class WorkloadScreen(OverGrid, ActingScreen):
     """Its grid is always in sight; what it was last stays when it is deleted."""
 
     place = Place.WORKLOAD
@@ -208,22 +209,6 @@ class WorkloadScreen(ActingScreen):
     @on(GroupGrid.Opened)
     async def _opened(self) -> None:
         self.action_why()
-
-    def move(self, right: int, down: int) -> None:
-        """Over groups and role replicas."""
-        self.grid.move(right, down)
-
-    def turn(self, pages: int) -> None:
-        """By whole screens."""
-        self.grid.move_page(pages)
-
-    def to_top(self) -> None:
-        """The first group."""
-        self.grid.move_first()
-
-    def to_bottom(self) -> None:
-        """The last role replica of the last group."""
-        self.grid.move_last()
 
     def go_to(self, need: Need) -> None:
         """The group in trouble, here or in another workload."""
