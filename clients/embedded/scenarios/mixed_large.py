@@ -1,6 +1,7 @@
 """A large cluster of all sorts: 1,000 ModelServings, 2,000 Deployments, 500 HPAs, 20,000 pods, 1,000 nodes.
 
-Every fourth Deployment is scaled by an HPA on cpu; of those, one in 25 is under a demand that changes.
+Every fourth Deployment is scaled by an HPA on cpu; of those, one in 25 is under a demand that changes. So are the
+ModelServings, which have the GPUs.
 With fewer pods there is less of everything, in the same proportions. Each node's exporter comes on top.
 """
 
@@ -11,7 +12,7 @@ from clients.embedded.controllers.hpa_objects import hpa_object, resource_metric
 from clients.embedded.curves import Curve, Steady, Wave, chance
 from clients.embedded.gpu_exporters import add_exporters
 from clients.embedded.scenarios.changes import Changes
-from clients.embedded.scenarios.ground import DAY, add_nodes, plant_all
+from clients.embedded.scenarios.ground import DAY, add_nodes, plant_all, under_demand
 from clients.embedded.scenarios.scenario import Scenario, Size
 from clients.embedded.servings import Role, Serving
 from clients.embedded.workload_objects import Engine, deployment_object
@@ -48,6 +49,7 @@ def _fill(cluster: Cluster, size: Size) -> None:
         for index in range(shares)
     ]
     plant_all(cluster, plans)
+    under_demand(cluster, plans)
     for index in range(2 * shares):
         _plant_deployment(cluster, index, DAY * (1 + 9 * (2 * shares - index) / (2 * shares)))
     Changes(cluster, size.event_rate)
