@@ -117,9 +117,11 @@ class History:
 
     @property
     def newest(self) -> LoadColumn:
-        """The last second that is known."""
+        """The last second that is known; once the load is over none comes back any more."""
         last = self.cluster[max(self.cluster)] if self.cluster else None
         column = _load(self.seconds[-1:], self.latency_counts(self.seconds[-1:]))
+        if self.ended_at is not None and last is not None and last.at > len(self.seconds):
+            column = replace(column, ok=0.0, failed=0.0, in_flight=0.0)
         return column if last is None else _with_cluster(column, [last])
 
     def _column(self, step: float, index: int) -> LoadColumn:

@@ -127,3 +127,13 @@ def test_a_generator_that_does_not_keep_up_is_told_first() -> None:
     for one in made.seconds[-3:]:
         made.add(structs.replace(one, number=one.number + 3, cpu_percent=97.0))
     assert reading(made, None)[0].startswith("generator-limited: a generator used 97 % of its core")
+
+
+def test_nothing_is_in_flight_any_more_once_the_load_is_over() -> None:
+    made = history(CHAT, LATENCY, COUNTS)
+    made.end()
+    assert made.newest.in_flight == 4
+    made.see(ClusterSecond(61, wanted=3, ready=3))
+    newest = made.newest
+    assert (newest.ok, newest.failed, newest.in_flight, newest.wanted) == (0, 0, 0, 3)
+    assert newest.p50 is not None
