@@ -1,8 +1,8 @@
 """A large cluster of all sorts: 1,000 ModelServings, 2,000 Deployments, 500 HPAs, 20,000 pods, 1,000 nodes.
 
-Every fourth Deployment is scaled by an HPA on cpu; of those, one in 25 is under a demand that changes. So are the
-ModelServings, which have the GPUs.
-With fewer pods there is less of everything, in the same proportions. Each node's exporter comes on top.
+Every fourth Deployment is scaled by an HPA on cpu; of those, one in 25 is under a demand that changes, as are
+all ModelServings, which have the GPUs. With fewer pods there is less of everything, in the same proportions.
+Each node's exporter comes on top.
 """
 
 from __future__ import annotations
