@@ -89,7 +89,7 @@ async def test_watch_that_is_never_answered(server: Misbehaving, session: Sessio
 
 async def test_list_that_is_never_answered(server: Misbehaving, session: Session) -> None:
     server.hang(is_list)
-    timing = Timing(list_limit=0.2, backoff_first=0.02, backoff_longest=0.05)
+    timing = Timing(list_limit=1.0, backoff_first=0.02, backoff_longest=0.05)
     async with reflecting(session, timing=timing) as run:
         await until(lambda: run.live() and run.agrees(server.objects))
         assert SourceState.STALE in run.notes.states

@@ -22,7 +22,7 @@ _COLUMNS = r"G-0|^phase"
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    running = Cluster(tmp_path_factory.mktemp("cluster"), "--speed", "30")
+    running = Cluster(tmp_path_factory.mktemp("cluster"), "--speed", "10")
     yield running
     running.end()
 
@@ -61,7 +61,7 @@ def phase_of(picture: str, group: str) -> str:
 @pytest.mark.parametrize(("columns", "lines"), [(120, 36), (80, 24)])
 def test_up_one_by_one_down_from_the_end_and_back(tmp_path: Path, columns: int, lines: int) -> None:
     """`servegrid demo`, on the workload that follows the documented order: G-4, then G-5."""
-    with console(tmp_path, "demo", "--speed", "60", columns=columns, lines=lines) as terminal:
+    with console(tmp_path, "demo", "--speed", "20", columns=columns, lines=lines) as terminal:
         open_row(terminal, "llama-guide")
         terminal.send("+")
         terminal.wait(lambda: planned(terminal, 4, 5))

@@ -110,7 +110,7 @@ async def test_a_write_without_an_answer_in_time_may_have_been_done() -> None:
     async with misbehaving() as server, session_to(server.url) as session:
         server.hang(anything)
         with pytest.raises(KubeError, match="no answer in time") as raised:
-            await session.send("PATCH", THINGS, body=[], content_type=PATCH, timeout=0.2)
+            await session.send("PATCH", THINGS, body=[], content_type=PATCH, timeout=1.0)
         assert raised.value.sent
         assert len(server.requests) == 1
 

@@ -125,7 +125,7 @@ async def test_nobody_there_means_nothing_was_sent() -> None:
 @pytest.mark.parametrize("act", [hangs, breaks, half])
 async def test_no_whole_answer_means_nobody_knows(cloud: SmallCloud, act: Answer) -> None:
     cloud.script = [act]
-    calls = make(cloud.url, limit=0.3)
+    calls = make(cloud.url, limit=1.0)
     with pytest.raises(CloudError) as found:
         await calls.send("POST", "/scale", body=b"{}")
     assert found.value.sent
@@ -149,7 +149,7 @@ async def test_a_write_is_sent_once_and_read_again_where_nobody_knows(
     cloud: SmallCloud, act: Answer, shows: bool | None, result: Result, reads: int
 ) -> None:
     cloud.script = [act]
-    calls = make(cloud.url, limit=0.3)
+    calls = make(cloud.url, limit=1.0)
     looks: list[bool | None] = []
 
     async def write() -> str:

@@ -21,7 +21,7 @@ from tui.screens.workload import WorkloadScreen
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
-    words = ["--scenario=default", "--speed=30", "--seed=1"]
+    words = ["--scenario=default", "--speed=15", "--seed=1"]
     with demo.running(words, demo.demo_environment(os.environ), SystemClock()) as running:
         yield running.kubeconfig
 
