@@ -73,6 +73,8 @@ def test_unknown_numbers_are_no_zeros() -> None:
     assert "–/–" in fleet_table([unknown], lambda _: None, None)[1]
     assert totals_line(None) is None
     assert totals_line(GpuTotals(128, 104, None)) == "GPUs 104/128, free –"
+    assert totals_line(GpuTotals(128, 104, 24, 0)) == "GPUs 104/128, free 24"
+    assert totals_line(GpuTotals(128, 104, 16, 8)) == "GPUs 104/128, free 16, unschedulable 8"
 
 
 def test_a_group_in_trouble_says_why() -> None:
