@@ -14,7 +14,7 @@ from pathlib import Path
 from clients.serving.plain import plain
 from tui.version import VERSION
 
-__all__ = ["report"]
+__all__ = ["report", "words"]
 
 _HERE = f"{Path(__file__).resolve().parent.parent}/"
 _LONGEST = 240
@@ -32,7 +32,7 @@ def report(error: BaseException) -> str:
     cause = getattr(error, "error", None)
     if type(error).__name__ == "WorkerFailed" and isinstance(cause, BaseException):
         error = cause  # Textual's wrapping says nothing of its own.
-    lines = [f"servegrid: a fault of this program ended it: {_words(error)}"]
+    lines = [f"servegrid: a fault of this program ended it: {words(error)}"]
     lines.append(
         "  what was sent stands in the audit log, and is taken up at the next start; please report this:"
     )
@@ -41,7 +41,8 @@ def report(error: BaseException) -> str:
     return "".join(f"{plain(line, _LONGEST)}\n" for line in lines)
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
+    """Its kind and its own words, without what looks like a credential; not made plain."""
     said = " ".join(str(error).split(" "))
     return f"{type(error).__name__}: {_SECRET.sub('***', said)}" if said else type(error).__name__
 
@@ -52,7 +53,7 @@ def _calls(error: BaseException, told: set[int]) -> list[str]:
     lines: list[str] = []
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None and id(before) not in told:
-        lines += [*_calls(before, told), f"  {_words(before)}", "  and then:"]
+        lines += [*_calls(before, told), f"  {words(before)}", "  and then:"]
     frames = traceback.extract_tb(error.__traceback__)
     if len(frames) > _FRAMES:
         lines.append(f"  ({len(frames) - _FRAMES} calls left out)")

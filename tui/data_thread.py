@@ -22,6 +22,7 @@ from clients.serving.backend import BackendError
 from clients.serving.keys import WorkloadKey
 from clients.serving.plain import plain
 from clients.serving.sources import SourceState, SourceStatus
+from tui.crash import words
 from tui.door import DataError
 from tui.fleet import Fleet
 from tui.start import Start
@@ -142,7 +143,7 @@ class DataThread:
 
     def _say_broken(self, error: BaseException, lines: Lines, cluster: str | None) -> None:
         """A fault of this program must not look like a cluster in which nothing happens. ``None``: all."""
-        detail = plain(f"reading broke off ({type(error).__name__}: {error}); it begins again")
+        detail = plain(f"reading broke off ({words(error)}); it begins again")
         for one in [line.backend.cluster for line in lines.all] if cluster is None else [cluster]:
             self.fleet.cut_off(one, detail)
 

@@ -165,7 +165,9 @@ async def test_what_another_gpu_count_replaces_is_offered_for_zero_once_that_is_
             await seat.pilot.press("escape")
             await seat.only(new)
             await seat.pilot.press("n")
-            await until(lambda: seat.app.fleet_screen.table.cursor.name == old, PATIENCE)
+            await until(
+                lambda: (at := seat.app.fleet_screen.target()) and at.workload.key.name == old, PATIENCE
+            )
             await seat.pilot.press("s")
             await seat.sees("groups 1 > [   0]", "URL and API key are kept", "YES is to be typed")
             assert clouds.deployment(old).replicas == 1

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from clients.clock import SystemClock
+from clients.embedded.cloud_faults import Fault, FaultKind
 from clients.embedded.modelarts.cloud import Cloud, Deployment, Service
+from clients.embedded.modelarts.gateway import Account
 from tests.support.console import until
-from tests.support.modelarts_region import REGION, Rig, modelarts
+from tests.support.modelarts_region import REGION, Rig, key_of, modelarts
 from tests.support.seat import PATIENCE, Seat
 from tui.app import Console, ConsoleOptions
 from tui.cli import parser
+from tui.crash import report
 from tui.data import Data
 from tui.dialogs.scale import ScaleDialog
 from tui.start import start_from
@@ -25,13 +31,14 @@ def region(cloud: Cloud) -> None:
 
 
 @asynccontextmanager
-async def at_a_console(directory: Path) -> AsyncIterator[tuple[Rig, Seat]]:
+async def at_a_console(directory: Path, account: Account | None = None) -> AsyncIterator[tuple[Rig, Seat]]:
     """As ``servegrid --config FILE`` opens it; the settings ask for the least on the way in."""
-    async with modelarts(fills=region, reads=False) as rig:
+    async with modelarts(fills=region, reads=False, account=account) as rig:
         account, keys, settings = rig.fake.account, directory / "keys.toml", directory / "config.toml"
         keys.write_text(
             f'HUAWEICLOUD_SDK_AK = "{account.access}"\nHUAWEICLOUD_SDK_SK = "{account.secret}"\n'
             f'HUAWEICLOUD_SDK_PROJECT_ID = "{account.project}"\n'
+            f'HUAWEICLOUD_SDK_SECURITY_TOKEN = "{account.security_token or ""}"\n'
         )
         keys.chmod(0o600)
         settings.write_text(
@@ -124,3 +131,51 @@ async def test_refused_in_deploying_allowed_in_alarm_and_zero_is_stop(tmp_path: 
         await until(lambda: rig.writes[-1].path.endswith("/stop"), PATIENCE)
         rig.engine.run_until(rig.engine.clock.now() + 5)
         await seat.comes_to(lambda: seat.workload("front").state == "stopped")
+
+
+async def test_x1_no_secret_reaches_a_screen_a_file_a_log_or_a_crash(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    account = Account("AKOFTHETEST", "sk-of-the-test", security_token="token-of-the-test")
+    told: list[str] = []
+    async with at_a_console(tmp_path, account) as (rig, seat):
+        await seat.only("front")
+        await asks(seat, "4", "Enter sends it")
+        await seat.confirm()
+        await until(lambda: rig.fake.cloud.scaled == [("chat", "front", 4)], PATIENCE)
+        for key, words in (
+            ("y", '"instance_groups"'),
+            ("d", "front"),
+            ("w", "Who decides"),
+            ("e", "scale 3 > 4"),
+        ):
+            await seat.only("front")
+            await seat.pilot.press(key)
+            await seat.sees(words)
+            told.append(seat.text)
+            await seat.pilot.press("escape")
+        body = '{"error_code": "APIGW.0301", "error_msg": "verify aksk signature fail"}'
+        rig.fake.faults.rules.append(Fault(FaultKind.STATUS, status=401, body=body, times=None))
+        await seat.only("front")
+        await seat.pilot.press("y")
+        await seat.sees("APIGW.0301")
+        told.append(seat.text)
+        await seat.pilot.press("escape")
+
+        def breaks(*_: object, **__: object) -> None:
+            raise RuntimeError(f"a fault while {key_of(account)} signed")
+
+        monkeypatch.setattr("clients.modelarts.api.signed_headers", breaks)
+        await seat.only("front")
+        await seat.pilot.press("y")
+        await seat.comes_to(lambda: "RuntimeError" in seat.text or "broke off" in seat.text)
+        told.append(seat.text)
+    with pytest.raises(RuntimeError) as caught:
+        breaks()
+    told += [report(caught.value), caplog.text]
+    written = [path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert any(b"modelarts" in data for data in written), "there is an audit log at least"
+    for secret in (account.access, account.secret, account.security_token or "", "SDK-HMAC-SHA256"):
+        assert not any(secret in text for text in told)
+        assert not any(secret.encode() in data for data in written)
