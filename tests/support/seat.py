@@ -19,6 +19,7 @@ from tui.data import Data
 from tui.dialogs.base import Dialog
 from tui.dialogs.choice import ChoiceDialog
 from tui.dialogs.scale import ScaleDialog
+from tui.screens.workload import WorkloadScreen
 from tui.start import start_from
 
 __all__ = ["PATIENCE", "Seat", "seat"]
@@ -50,7 +51,10 @@ class Seat:
             raise AssertionError(f"{words} not in:\n{self.text}") from None
 
     async def confirm(self, *typed: str) -> None:
-        """Types, and presses Enter once the plan was to be seen; looks again where the dialog says so."""
+        """Types, and presses Enter once the plan was to be seen; looks again where the dialog says so.
+
+        Until the screen is there on which what was sent is followed.
+        """
         screen = self.app.screen
         assert isinstance(screen, ScaleDialog)
         dialog = screen
@@ -64,6 +68,7 @@ class Seat:
                 lambda: self.app.screen is not dialog or (dialog.message or "").startswith(_NOT_YET)
             )
             if self.app.screen is not dialog:
+                await self.comes_to(lambda: isinstance(self.app.screen, WorkloadScreen))
                 return
         raise AssertionError(f"what it rests on changes all the time:\n{self.text}")
 
