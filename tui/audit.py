@@ -50,6 +50,11 @@ _PLACE_SECONDS = 3.0
 _NEAR = 120.0
 """Cluster seconds between sending and the change that is looked for, where no generation tells."""
 
+_BETWEEN_READINGS = 150.0
+"""Seconds of this machine that may lie between two readings of a cloud that answers seldom."""
+_ON_ITS_WAY = 1800.0
+"""Seconds of this machine after which a change that nobody saw to its end is not looked for any more."""
+
 T = TypeVar("T")
 
 
@@ -225,6 +230,22 @@ class AuditLog:
     def unfinished(self, cluster: str) -> tuple[Entry, ...]:
         """Changes to this cluster whose end nobody wrote down: taken up again at start."""
         return tuple(e for e in self.entries() if e.unfinished and e.intent.key.cluster == cluster)
+
+    def polled(self, uid: str, before: Count | None, after: Count) -> Entry | None:
+        """Which of our changes led from ``before`` to ``after`` where counts are read now and then only.
+
+        Such a system names nobody: it is a change of ours if it asked for just that step, and was either not
+        seen to its end yet or came to it since the reading before. ``before`` is ``None`` at first sight.
+        """
+        now = self._clock.now()
+        for entry in reversed(self.entries()):
+            intent = entry.intent
+            if intent.uid != uid or not (entry.applied or entry.unfinished):
+                continue
+            limit = _BETWEEN_READINGS if entry.ended is not None else _ON_ITS_WAY
+            near = abs(now - seconds(intent.wall)) <= limit
+            return entry if near and intent.after == after and before in (None, intent.before) else None
+        return None
 
     def asked(self, uid: str, generation: int | None, at: float, after: Count | None = None) -> Entry | None:
         """Which of our changes made the object's desired count what it became at ``at``, if one did.

@@ -225,9 +225,7 @@ class Scaling:
             operation = before.operation
             if operation is None or operation.mine or now - operation.started_at > _LATE_HINT:
                 return None
-        entry = self._audit.asked(after.uid, after.generation, now, count_of(after))
-        if entry is None and before is None:
-            entry = self._audit.asked(uid_of_new(after.key), None, now, count_of(after))
+        entry = self._entry(before, after, now)
         if entry is None:
             return None
         intent = entry.intent
@@ -237,6 +235,20 @@ class Scaling:
             mine=intent.by.by == self._author.by,
             prediction=intent.prediction,
         )
+
+    def _entry(self, before: Workload | None, after: Workload, now: float) -> Entry | None:
+        """The change in the log that made the counts what they are; of what is new also its creation."""
+        wanted, audit = count_of(after), self._audit
+        new = uid_of_new(after.key)
+        if not after.key.managed:
+            found = audit.asked(after.uid, after.generation, now, wanted)
+            return audit.asked(new, None, now, wanted) if found is None and before is None else found
+        if before is None:
+            return audit.polled(after.uid, None, wanted) or audit.polled(new, None, wanted)
+        was = count_of(before)
+        if was == wanted and before.operation is not None:
+            was = before.operation.before
+        return audit.polled(after.uid, was, wanted)
 
     def bounded(self, workload: Workload, driver: Driver) -> str | None:
         """Who set the bounds that a driver has now, by the log; ``None`` where nobody did of late."""

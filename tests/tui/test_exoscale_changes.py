@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from clients.clock import SystemClock
 from clients.serving.backend import Result
 from clients.serving.changes import ObjectChange, ReplicasChange, Verb
 from clients.serving.guards import Confirmation
 from clients.serving.keys import ObjectRef
+from clients.serving.operation import Outcome
+from clients.serving.workload import Workload
 from tests.support.exoscale import LIMIT, MODEL, Rig, fast, running
 from tests.support.kube import until
 from tui.audit import AuditLog, Author
@@ -110,3 +113,46 @@ async def test_another_gpu_count_is_another_deployment_and_the_old_one_goes_to_z
         await until(lambda: rig.row().desired == 0 and rig.row().phase == "absent", LIMIT)
         assert rig.row("demo-4gpu").gpus == 4
         assert rig.row().endpoint != rig.row("demo-4gpu").endpoint
+
+
+class Hand:
+    """A clock of this machine that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = SystemClock().now()
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+async def test_who_changed_a_deployment_elsewhere_is_told_by_the_log_and_only_where_it_is_certain(
+    tmp_path: Path,
+) -> None:
+    async with running() as rig:
+        here, sender = Hand(), scaling(rig, tmp_path)
+        audit = AuditLog.in_directories(tmp_path, None, here)
+        watcher = Scaling(rig.backend, audit, Author("ops", None), Policy(), Pins(StateDir(tmp_path)))
+        before = rig.row()
+        after = replace(before, desired=3)
+        assert watcher.actor(before, after) is None, "nothing was sent yet"
+        plan = await sender.plan(before, ReplicasChange(3))
+        assert (await sender.send(plan, typed="")).result is Result.ACCEPTED
+        rig.pass_time(1200)  # A simulated zone lives faster than it is looked at.
+
+        def told(was: Workload, now: Workload) -> str | None:
+            hint = watcher.actor(was, now)
+            return None if hint is None else hint.by
+
+        here.time += 36
+        assert told(before, after) == "ops"
+        assert told(replace(before, desired=2), after) is None, "another step than the one that was sent"
+        assert told(before, replace(before, desired=4)) is None
+        assert told(before, replace(after, uid="another")) is None
+        (entry,) = audit.entries()
+        await audit.ended(entry.intent.id, rig.backend.clock.now(), Outcome.DONE)
+        assert told(before, after) == "ops", "it ended between two looks"
+        here.time += 150
+        assert told(before, after) is None, "the same step again, by somebody else"
