@@ -195,10 +195,15 @@ class RowsDialog(Dialog[Answer]):
         self._fit()
 
     def _fit(self) -> None:
-        """Rows scroll where all of them would push what is said of them, or the keys, out of sight."""
+        """Rows scroll where all of them would push what is said of them, or the keys, out of sight.
+
+        The row that has the keys stays in sight: what is said of it may just have taken its place.
+        """
         if self.drawable:
             beside = self.query_one(Said).outer_size.height + _FRAME
             self.query_one(VerticalScroll).styles.max_height = max(4, self.size.height - beside)
+            if self.focused is not None:
+                self.call_after_refresh(self.focused.scroll_visible, animate=False)
 
     @on(Input.Submitted)
     def _submitted(self) -> None:

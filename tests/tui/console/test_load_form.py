@@ -66,6 +66,14 @@ async def typed(me: Driven, dialog: LoadDialog, row: str, text: str) -> None:
         me.door.pass_time(0.2)
 
 
+def pressed(me: Driven, *keys: str) -> None:
+    """All at once, as a slow line hands them over."""
+    for name in keys:
+        event = Key(name, name if len(name) == 1 else None)
+        event.set_sender(me.app)
+        me.app.post_message(event)
+
+
 async def test_it_is_filled_from_the_objects_and_says_where_each_value_is_from(tmp_path: Path) -> None:
     async with console(door(OUTSIDE, tmp_path)) as me:
         dialog = await opened(me)
@@ -85,10 +93,7 @@ async def test_what_is_typed_ahead_is_edited_in_the_order_of_its_keys(tmp_path: 
     async with console(door(OUTSIDE, tmp_path)) as me:
         dialog = await opened(me)
         rows = ["tab"] * 5 + ["backspace", "4", "1", "left", "0", "delete"]
-        for name in (*rows, "tab", "tab", "backspace", "backspace", "8"):
-            event = Key(name, name if len(name) == 1 else None)
-            event.set_sender(me.app)
-            me.app.post_message(event)
+        pressed(me, *rows, "tab", "tab", "backspace", "backspace", "8")
         await until(lambda: (dialog.values["amount"], dialog.values["seconds"]) == ("40", "8"))
 
 
