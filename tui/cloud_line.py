@@ -20,6 +20,10 @@ class CloudLine(Line):
         super().__init__(name, backend, scaling)
         self._cloud = backend
 
+    def attend(self, key: WorkloadKey) -> None:
+        """It is read more often for as long as this is said."""
+        self._cloud.attend(key)
+
     async def object(self, key: WorkloadKey) -> dict[str, Any]:
         """As the cloud tells it."""
         return await self._cloud.object(key)

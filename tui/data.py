@@ -164,6 +164,12 @@ class Data:
 
     # -- looking
 
+    def attend(self, key: WorkloadKey) -> None:
+        """Somebody looks at it now; said again every second for as long as they do."""
+        line, loop = self._line(key), self._thread.loop
+        if line is not None and loop is not None:
+            loop.call_soon_threadsafe(line.attend, key)
+
     def eta(self, key: WorkloadKey) -> EtaView | None:
         """What remains of the running operation, from earlier times."""
         workload = self.fleet.view().workloads.get(key)

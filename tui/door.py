@@ -197,6 +197,10 @@ class Door(Protocol):
         """What it has cost since this console began to look; ``None`` where that was never known."""
         ...
 
+    def attend(self, key: WorkloadKey) -> None:
+        """Somebody looks at it now; said again every second for as long as they do."""
+        ...
+
     @property
     def offers(self) -> Offers:
         """What may be scaled to zero now, for what was made in its place is ready."""

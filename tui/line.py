@@ -48,6 +48,9 @@ class Line:
     def recheck(self) -> None:
         """Asks every right again, and tries now what waits."""
 
+    def attend(self, key: WorkloadKey) -> None:
+        """Somebody looks at it; a cluster tells of everything at once as it is."""
+
     async def object(self, key: WorkloadKey) -> dict[str, Any]:
         """The whole object. Raises BackendError."""
         raise BackendError(f"{self.name} keeps no objects")

@@ -14,6 +14,7 @@ from clients.exoscale.decode import ERROR, Deployment, InstanceType, Quota
 from clients.exoscale.following import Following, settled
 from clients.exoscale.grid import derive, keys_of
 from clients.exoscale.planning import Ground
+from clients.managed.attention import FOCUSED, Attention
 from clients.managed.calls import CloudError
 from clients.managed.poller import Poller
 from clients.serving.backend import NotShown
@@ -44,6 +45,7 @@ class Zone:
         self._clock = clock
         self._touched = touched
         self._listed = False
+        self._attention = Attention(clock)
         self._rows: dict[WorkloadKey, Workload] = {}
         self._quotas: Mapping[str, Quota] | None = None
         self._families: Mapping[str, InstanceType] | None = None
@@ -66,11 +68,18 @@ class Zone:
 
     # -- reading
 
+    def attend(self, key: WorkloadKey) -> None:
+        """Somebody looks at this row now; one list tells of it and of all the others."""
+        if self._attention.turn_to(str(key)):
+            self._list.hurry(FOCUSED)
+
     def _pace(self) -> float:
-        """More often while anything moves, ours or somebody else's."""
+        """More often while anything moves, ours or somebody else's, and while somebody looks."""
         sent = any(not following.failed for following in self.followings.values())
         moves = any(not settled(one) and one.state != ERROR for one in self.deployments.values())
-        return MOVING if sent or moves else IDLE
+        if sent or moves:
+            return MOVING
+        return IDLE if self._attention.on is None else FOCUSED
 
     async def _introduced(self) -> tuple[str, ...]:
         """The zones that there are; raises CloudError if this is none of them."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from clients.clock import ClusterClock
 from clients.managed.poller import Poller
 from clients.serving.backend import Ticket
+from clients.serving.keys import WorkloadKey
 from clients.serving.plans import ScalePlan
 from clients.serving.sources import SourceStatus
 
@@ -18,6 +19,10 @@ class Place(Protocol):
 
     name: str
     pollers: tuple[Poller[Any], ...]
+
+    def attend(self, key: WorkloadKey) -> None:
+        """Somebody looks at this row now."""
+        ...
 
 
 class Changes(Protocol):
@@ -54,6 +59,10 @@ class ManagedBackend:
     def sources(self) -> tuple[SourceStatus, ...]:
         """Rows, without which there is nothing to show, and what plans are better with."""
         return tuple(poller.status for poller in self._place.pollers)
+
+    def attend(self, key: WorkloadKey) -> None:
+        """Somebody looks at this row: it is read more often for as long as that goes on being said."""
+        self._place.attend(key)
 
     async def dry_run(self, plan: ScalePlan) -> ScalePlan:
         """The plan after its workload was read again: as much as can be asked where there is no dry run."""

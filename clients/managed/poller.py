@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random as chance
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from clients.clock import Clock
@@ -60,6 +61,11 @@ class Poller(Generic[T]):
         self._failures = 0
         self._not_before = 0.0
         self._woken = asyncio.Event()
+        self._now = False
+        """It is to read again without resting."""
+        self._began = 0.0
+        """When it read last, and when it will again, by the loop's time."""
+        self._due = 0.0
         self._status = SourceStatus(cluster, name, SourceState.SYNCING, required, None)
 
     @property
@@ -76,12 +82,20 @@ class Poller(Generic[T]):
 
     def wake(self) -> None:
         """Reads again now, or as soon as the cloud allows where it asked for patience."""
+        self._now = True
         self._woken.set()
+
+    def hurry(self, within: float) -> None:
+        """Rests no longer than so many seconds from the last reading; after a failure as long as before."""
+        if not self._failures:
+            self._due = min(self._due, self._began + within)
+            self._woken.set()
 
     async def run(self) -> None:
         """Reads until cancelled."""
         while True:
-            self._woken.clear()
+            self._now = False
+            self._began = asyncio.get_running_loop().time()
             delay = await self._once()
             await self._rest(delay)
 
@@ -137,11 +151,16 @@ class Poller(Generic[T]):
         self._touched()
 
     async def _rest(self, delay: float) -> None:
-        try:
-            async with asyncio.timeout(delay):
-                await self._woken.wait()
-        except TimeoutError:
-            return
+        clock = asyncio.get_running_loop().time
+        self._due = clock() + delay
+        while not self._now:
+            left = self._due - clock()
+            if left <= 0:
+                return
+            self._woken.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._woken.wait()
         patience = self._not_before - self._clock.monotonic()
         if patience > 0:
             await asyncio.sleep(patience)

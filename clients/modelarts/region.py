@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from clients.clock import Clock
+from clients.managed.attention import FOCUSED, Attention
 from clients.managed.calls import CloudError
 from clients.managed.poller import Poller
 from clients.modelarts.api import Api
@@ -56,6 +57,7 @@ class Region:
         self._touched = touched
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._listed_at: float | None = None
+        self._attention = Attention(clock)
         self._services: dict[str, Service] = {}
         self._looks: dict[tuple[str, str], _Look] = {}
         self._whys: dict[str, str] = {}
@@ -86,18 +88,25 @@ class Region:
 
     # -- reading services
 
+    def attend(self, key: WorkloadKey) -> None:
+        """Somebody looks at this row now: its service is read between two lists too."""
+        row = self.row(key)
+        if row is not None and self._attention.turn_to(row.service.id):
+            self._list.hurry(FOCUSED)
+
     def _pace(self) -> float:
         now = self._clock.monotonic()
         paces = (MOVING if now - since < _CLOSELY else LONG for since in self._moving.values())
-        return min(paces, default=IDLE)
+        return min(paces, default=IDLE if self._attention.on is None else FOCUSED)
 
     async def _read(self) -> Collection[Service]:
-        """All services, or between two lists only those that move.
+        """All services, or between two lists only those that move and the one that is looked at.
 
         What can be read is taken in as it comes; a service that cannot does not hide the others.
         """
         now = self._clock.monotonic()
-        wanted = set(self._moving)
+        looked_at = self._attention.on
+        wanted = {*self._moving, *(() if looked_at is None else (looked_at,))}
         if self._listed_at is None or not wanted or now - self._listed_at >= IDLE:
             found = await self._api.services()
             wanted = {service.id for service in found}

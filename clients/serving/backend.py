@@ -193,6 +193,10 @@ class CloudBackend(Backend, Protocol):
         """The workload as the cloud tells it, without secrets. Raises BackendError."""
         ...
 
+    def attend(self, key: WorkloadKey) -> None:
+        """Somebody looks at it: it is read more often while this is said again every second or so."""
+        ...
+
 
 @runtime_checkable
 class TellsLogs(Protocol):

@@ -187,6 +187,9 @@ class ScriptedDoor:
     def spent(self, key: WorkloadKey) -> Spent | None:
         return self.costs.get(key)
 
+    def attend(self, key: WorkloadKey) -> None:
+        pass
+
     @property
     def offers(self) -> Offers:
         return self.offered

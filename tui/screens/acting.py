@@ -19,6 +19,7 @@ from tui.deletion import why_kept
 from tui.dialogs.choice import Choice, ChoiceDialog
 from tui.door import DataError
 from tui.keys import find, in_place
+from tui.live import Frame
 from tui.screens import pages
 from tui.screens.base import ConsoleScreen
 from tui.screens.bindings import action_of
@@ -51,6 +52,13 @@ class ActingScreen(ConsoleScreen):
         """What the cursor is on; ``None``: nothing is there."""
         raise NotImplementedError
 
+    def take(self, frame: Frame) -> None:
+        """Draws a frame; once a second the row under the cursor is said to be looked at."""
+        super().take(frame)
+        target = self.target() if frame.beat and self.drawable else None
+        if target is not None and target.workload.key.managed:
+            self.session.door.attend(target.workload.key)
+
     def on_target(self) -> None:
         """The cursor is on something else: asks once whether it may be changed."""
         target = self.target()
@@ -65,6 +73,13 @@ class ActingScreen(ConsoleScreen):
         self.show_keys()
 
     # What is possible
+
+    def keys_may_differ(self, frame: Frame) -> bool:
+        """Once a second, and with what the cursor is on: most frames are about others."""
+        if frame.whole or frame.beat or frame.sources_changed or frame.removed:
+            return True
+        target = self.target() if self.drawable else None
+        return target is None or target.workload.key in frame.changed
 
     @property
     def read_only(self) -> str | None:

@@ -14,6 +14,7 @@ from clients.embedded.cloud_faults import Fault, FaultKind
 from clients.embedded.exoscale.zone import Deployment
 from clients.exoscale.backend import ExoscaleBackend
 from clients.exoscale.credentials import KEY_NAME, SECRET_NAME, from_environ
+from clients.managed.attention import FOCUSED
 from clients.managed.calls import CloudError
 from clients.managed.terms import Terms
 from clients.serving.backend import Result
@@ -21,7 +22,7 @@ from clients.serving.changes import Change, ObjectChange, ReplicasChange, Verb
 from clients.serving.keys import ObjectRef
 from clients.serving.phase import Phase
 from clients.serving.sources import SourceState
-from tests.support.exoscale import LIMIT, MODEL, Taken, credentials, running
+from tests.support.exoscale import LIMIT, MODEL, Rig, Taken, credentials, running
 from tests.support.kube import until
 from tests.support.small_cloud import hangs, says, small_cloud
 
@@ -92,6 +93,27 @@ async def test_a_zone_that_there_is_not_is_named() -> None:
         stack.callback(task.cancel)
         await until(lambda: backend.sources[1].state is SourceState.ABSENT, LIMIT)
         assert backend.sources[1].detail == "at-vie-9 is no zone of Exoscale; there are: at-vie-2"
+
+
+async def test_the_row_that_is_looked_at_is_read_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert FOCUSED == 10.0
+    monkeypatch.setattr("clients.exoscale.zone.IDLE", 3600.0)
+    monkeypatch.setattr("clients.exoscale.zone.FOCUSED", 0.02)
+
+    def lists(rig: Rig) -> int:
+        return sum(one.path == "/v2/ai/deployment" for one in rig.server.faults.seen)
+
+    async with running() as rig:
+        await until(lambda: rig.state() is SourceState.LIVE, LIMIT)
+        before, others = lists(rig), len(rig.server.faults.seen)
+        await until(lambda: len(rig.server.faults.seen) > others + 20, LIMIT)
+        assert lists(rig) == before, "nobody looks and nothing moves"
+
+        def read_often() -> bool:
+            rig.backend.attend(rig.row().key)
+            return lists(rig) > before + 3
+
+        await until(read_often, LIMIT)
 
 
 async def test_zones_are_asked_for_without_a_signature() -> None:

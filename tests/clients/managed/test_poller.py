@@ -152,3 +152,20 @@ async def test_it_reads_again_by_itself() -> None:
         for _ in range(2):
             await thing.answer(1)
         await until(lambda: thing.reads >= 3)
+
+
+async def test_what_is_looked_at_is_read_sooner_but_not_at_once_nor_after_a_failure() -> None:
+    async with running(Thing()) as thing:
+        await thing.answer(1)
+        thing.poller.hurry(3000.0)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert thing.reads == 1, "an hour became fifty minutes"
+        thing.poller.hurry(0.01)
+        await thing.answer(2)
+        thing.poller.wake()
+        await thing.answer(CloudError("oops", status=500))
+        thing.poller.hurry(0.01)
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        assert thing.reads == 3

@@ -382,3 +382,28 @@ async def test_X1_no_secret_is_told_anywhere(  # noqa: N802
     ):
         assert secret not in everything
     assert "httpx" in caplog.text, "logging was on"
+
+
+async def test_the_service_of_the_row_that_is_looked_at_is_read_between_two_lists(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clients.modelarts.region.FOCUSED", 0.02)
+    monkeypatch.setattr("clients.modelarts.region.IDLE", 3600.0)
+
+    def quiet(cloud: Cloud) -> None:
+        for name in ("seen", "unseen"):
+            cloud.add(Service(name, [Deployment("main", 1)]))
+
+    async with modelarts(fills=quiet) as rig:
+        await rig.synced()
+        seen = next(one for one in rig.fake.cloud if one.name == "seen")
+        asked = rig.fake.faults.seen
+        begun = len(asked)
+
+        def read_often() -> bool:
+            rig.backend.attend(rig.see("seen/main").key)
+            return sum(one.path.endswith(f"/services/{seen.id}") for one in asked[begun:]) > 3
+
+        await until(read_often, 30)
+        lists = [one for one in asked[begun:] if one.path.endswith("/services")]
+        assert lists == [], "the list of all is read every half minute"

@@ -186,6 +186,21 @@ async def test_what_another_gpu_count_replaces_is_offered_for_zero_once_that_is_
             assert clouds.deployment(new).replicas == 1
 
 
+async def test_the_row_under_the_cursor_is_read_more_often_than_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clients.exoscale.zone.IDLE", 3600.0)
+    monkeypatch.setattr("clients.exoscale.zone.FOCUSED", 0.05)
+    async with zones(tmp_path, "at-vie-2", "de-fra-1") as clouds, cloud_seat(clouds) as seat:
+        await seat.only("chat-at-vie-2")
+        for zone in ("at-vie-2", "de-fra-1"):
+            clouds.servers[zone].zone.scale(clouds.deployment(f"chat-{zone}"), 2)
+        await seat.comes_to(lambda: seat.workload("chat-at-vie-2").desired == 2)
+        assert seat.workload("chat-de-fra-1").desired == 1
+        await seat.only("chat-de-fra-1")
+        await seat.comes_to(lambda: seat.workload("chat-de-fra-1").desired == 2)
+
+
 async def test_x1_no_secret_reaches_a_screen_a_file_a_log_or_a_crash(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
