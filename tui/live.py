@@ -79,6 +79,8 @@ class Live:
         """GPUs as they were read last, while a screen shows them."""
         self._counts: GpuCounts | None = None
         """Of the devices; only while they are read."""
+        self._gpus_read_at: float | None = None
+        """When a node's GPUs were read last."""
         self._readings: Mapping[Pod, EngineReading] = {}
         """The same of the engines in pods that a screen shows."""
         self._take_sources()
@@ -202,13 +204,12 @@ class Live:
         nowhere = gpus.state is SourceState.ABSENT and not (view.totals and view.totals.total)
         if gpus.state is SourceState.QUIET or nowhere:
             return view.sources
-        read = [agent.read_at for agent in gpus.agents if agent.read_at is not None]
         told = SourceStatus(
             self.context.cluster or "",
             "gpu",
             gpus.state,
             required=False,
-            last_contact=max(read, default=None),
+            last_contact=self._gpus_read_at,
             detail=gpus.detail,
             have=len(gpus.use.devices),
         )
@@ -243,6 +244,8 @@ class Live:
         if self.gpus.version == before.version:
             return False
         self._counts = counts_of(self.gpus)
+        read = [agent.read_at for agent in self.gpus.agents if agent.read_at is not None]
+        self._gpus_read_at = max(read, default=None)
         old, new = before.use, self.gpus.use
         changed |= {
             key

@@ -93,11 +93,13 @@ class StatusLine(TextWidget):
     def _fitting(self, room: int) -> list[Piece]:
         """Sources in the given order: all troubled ones, as many others as fit, and the rest counted."""
         told = [(status.state, self._source(status)) for status in self._view.sources]
-        well = sum(state not in _BAD for state, _ in told)
-        for named in range(well, -1, -1):
-            pieces = self._sources(told, named)
-            if _size(pieces) <= room:
-                return pieces
+        troubled = sum(_size(words) for state, words in told if state in _BAD)
+        well = [(_size(words), state is SourceState.LIVE) for state, words in told if state not in _BAD]
+        for named in range(len(well), -1, -1):
+            fixed = troubled + sum(size for size, _ in well[:named])
+            live = sum(live for _, live in well[named:])
+            if fixed + len(_counted(live, alone=not fixed)) <= room:
+                return self._sources(told, named)
         return self._troubled()
 
     def _troubled(self) -> list[Piece]:
@@ -117,7 +119,7 @@ class StatusLine(TextWidget):
                 named -= 1
             pieces += words
         if live:
-            pieces.append((f"  +{live} live" if pieces else "  all live", self.look.styles.dim))
+            pieces.append((_counted(live, alone=not pieces), self.look.styles.dim))
         return pieces
 
     def _source(self, status: SourceStatus) -> list[Piece]:
@@ -139,6 +141,13 @@ class StatusLine(TextWidget):
                 return [name, ("absent", styles.dim)]
             case SourceState.DENIED | SourceState.LOGIN:
                 return [name, (str(status.state), styles.warn)]
+
+
+def _counted(live: int, *, alone: bool) -> str:
+    """Those that live and are not named; ``alone``: none is named."""
+    if not live:
+        return ""
+    return "  all live" if alone else f"  +{live} live"
 
 
 def _known(count: int | None) -> str:
