@@ -30,10 +30,6 @@ class RunScreen(GoingScreen):
 
     place = Place.RUN
     BINDINGS = bindings(Place.RUN)
-    DEFAULT_CSS = """
-    RunScreen Reading { height: 9; }
-    """
-
     def __init__(self, session: Session, run: SavedRun) -> None:
         super().__init__(session)
         self.run_kept = run
@@ -57,8 +53,8 @@ class RunScreen(GoingScreen):
         self.query_one(Reading).show(reading(history, self.run_kept.result))
 
     def on_resize(self, event: Resize) -> None:
-        """The axis is laid out anew."""
-        del event
+        """The axis is laid out anew; few lines leave less below the charts."""
+        self.query_one(Reading).styles.height = 5 if event.size.height < 30 else 9
         self.call_after_refresh(self._show)
 
     def move(self, right: int, down: int) -> None:

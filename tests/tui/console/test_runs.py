@@ -73,3 +73,13 @@ async def test_a_run_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         (path / "plan.json").write_text("{}")
         await driven.press("enter")
         await driven.sees("cannot be read")
+
+
+async def test_in_few_lines_all_charts_keep_their_names(tmp_path: Path) -> None:
+    async with answering() as url:
+        await kept(tmp_path, url, at=1_790_000_000.0)
+    async with console(_door(tmp_path), size=(80, 24)) as driven:
+        await driven.press("colon", *"runs", "enter")
+        await driven.sees("qwen-chat")
+        await driven.press("enter")
+        await driven.sees("1 p50", "2 p95", "3 p99", "GPU busy", "time  ", "Esc back")
