@@ -21,7 +21,7 @@ from clients.serving.gpu_view import GpuView
 from clients.serving.gpus import DeviceKey
 from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.plans import ScalePlan
-from clients.serving.spending import Spent
+from clients.serving.spending import Spent, SpentInAll
 from clients.serving.workload import Workload
 from tui.data_thread import NO_CONTEXT, DataThread
 from tui.door import Asked, CloudView, ContainerView, ContextView, DataError, EtaView, Mode, Right
@@ -130,6 +130,12 @@ class Data:
         """What it has cost since this console began to look."""
         lines = self._thread.lines
         return None if lines is None else lines.spent(key)
+
+    @property
+    def spent_in_all(self) -> SpentInAll | None:
+        """What all of them have cost since then; ``None`` where no cost was ever known."""
+        lines = self._thread.lines
+        return None if lines is None else lines.spent_in_all
 
     @property
     def offers(self) -> Offers:

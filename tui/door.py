@@ -22,7 +22,7 @@ from clients.serving.gpus import DeviceKey
 from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import ScalePlan
-from clients.serving.spending import Spent
+from clients.serving.spending import Spent, SpentInAll
 from tui.fleet import FleetDelta, FleetView
 from tui.pins import Pin
 from tui.succession import Offers
@@ -195,6 +195,11 @@ class Door(Protocol):
 
     def spent(self, key: WorkloadKey) -> Spent | None:
         """What it has cost since this console began to look; ``None`` where that was never known."""
+        ...
+
+    @property
+    def spent_in_all(self) -> SpentInAll | None:
+        """What all of them have cost since then; ``None`` where no cost was ever known."""
         ...
 
     def attend(self, key: WorkloadKey) -> None:

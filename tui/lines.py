@@ -16,7 +16,7 @@ from clients.serving.backend import BackendError
 from clients.serving.follow import ActorHint
 from clients.serving.keys import WorkloadKey
 from clients.serving.operation import Operation
-from clients.serving.spending import Spending, Spent
+from clients.serving.spending import Spending, Spent, SpentInAll
 from clients.serving.workload import Driver, Workload
 from tui.audit import AuditLog
 from tui.cloud_line import CloudLine
@@ -57,6 +57,8 @@ class Lines:
         self._spending = Spending()
         self._priced: set[WorkloadKey] = set()
         self._priced_at = -math.inf
+        self.spent_in_all: SpentInAll | None = None
+        """What everything has cost since this run began to look, as of the last look."""
         self.offers: Offers = {}
         """What may go to zero now, as of the last look."""
         self._settled: set[Line] = set()
@@ -177,6 +179,7 @@ class Lines:
         for key in self._priced - workloads.keys():
             self._spending.stop(key, self.clock(key.cluster).now())
         self._priced = set(workloads)
+        self.spent_in_all = self._spending.of_all(self._priced, lambda key: self.clock(key.cluster).now())
 
     def look(self) -> None:
         """Takes in what other consoles and people did to audit log and pins; joins GPUs if asked."""

@@ -195,8 +195,8 @@ class FleetTable(LineWidget):
         last: list[str] = []
         if not view.rows or view.hidden:
             last += wrapped(self._last_words(), room)
-        if view.below:
-            last += wrapped(view.below, room)
+        for text in view.below:
+            last += wrapped(text, room)
         return _Keys(view.rows, self._mono, self._cursor, frozenset(self._picked), self._columns, last)
 
     def draw_row(self, row: int, cells: int) -> Strip:

@@ -73,8 +73,8 @@ class FleetView(Struct, frozen=True):
     """Rows that go above these are still to come: a cursor that nobody moved stays on top."""
     note: str | None = None
     """What an empty table says instead of "no workloads"."""
-    below: str = ""
-    """What stands under the rows whatever they are: ``31 Deployments not shown``."""
+    below: tuple[str, ...] = ()
+    """What stands under the rows whatever they are: ``31 Deployments not shown``, what all of them cost."""
 
 
 class GridView(Struct, frozen=True):

@@ -5,6 +5,7 @@ Times are the clusters' own, UTC seconds: a simulated hour costs as much as a re
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
 from msgspec import Struct
@@ -12,7 +13,7 @@ from msgspec import Struct
 from clients.serving.keys import WorkloadKey
 from clients.serving.plans import Money
 
-__all__ = ["Spending", "Spent"]
+__all__ = ["Spending", "Spent", "SpentInAll"]
 
 _HOUR = Decimal(3600)
 
@@ -27,6 +28,21 @@ class Spent(Struct, frozen=True):
     since: float
     whole: bool
     """The cost was known all the time; else ``total`` is the least that it can be."""
+
+
+class SpentInAll(Struct, frozen=True):
+    """Of all workloads together, a sum for each currency."""
+
+    hourly: tuple[Money, ...]
+    """What those cost now whose cost is known."""
+    total: tuple[Money, ...]
+    """Since ``since``, to the hundredth; of those that are gone too."""
+    since: float
+    """When the first cost was known."""
+    unknown: int
+    """Workloads whose cost is not known now: they are in no sum."""
+    whole: bool
+    """Whatever was told of was known all the time; else ``total`` is the least that it can be."""
 
 
 class _Meter(Struct):
@@ -71,6 +87,38 @@ class Spending:
         _run(meter, now)
         total = Money(f"{meter.total.quantize(Decimal('0.01')):f}", meter.currency or "")
         return Spent(meter.hourly, total, meter.since, meter.whole)
+
+    def of_all(
+        self, there: Collection[WorkloadKey], now: Callable[[WorkloadKey], float]
+    ) -> SpentInAll | None:
+        """``there``: those that there are; ``now``: each one's own time. ``None``: no cost is known."""
+        totals: dict[str, Decimal] = {}
+        hourly: dict[str, Decimal] = {}
+        known = 0
+        for key, meter in self._meters.items():
+            _run(meter, now(key))
+            currency = meter.currency or ""
+            totals[currency] = totals.get(currency, Decimal(0)) + meter.total
+            if key in there and meter.hourly is not None and meter.hourly.currency in (currency, ""):
+                known += 1
+                hourly[currency] = hourly.get(currency, Decimal(0)) + Decimal(meter.hourly.amount)
+        if not totals:
+            return None
+        return SpentInAll(
+            _sums(hourly),
+            _sums(totals),
+            min(meter.since for meter in self._meters.values()),
+            len(there) - known,
+            all(meter.whole for meter in self._meters.values()),
+        )
+
+
+def _sums(amounts: Mapping[str, Decimal]) -> tuple[Money, ...]:
+    """By currency, to the hundredth."""
+    return tuple(
+        Money(f"{amount.quantize(Decimal('0.01')):f}", currency)
+        for currency, amount in sorted(amounts.items())
+    )
 
 
 def _run(meter: _Meter, now: float) -> None:

@@ -25,7 +25,7 @@ from clients.serving.keys import ObjectRef, ScaleTarget, WorkloadKey
 from clients.serving.operation import Count, Operation
 from clients.serving.plans import Capacity, ScalePlan, Step, StepKind, Write
 from clients.serving.sources import SourceState, SourceStatus
-from clients.serving.spending import Spent
+from clients.serving.spending import Spent, SpentInAll
 from clients.serving.target import LoadTarget, of_endpoint
 from clients.serving.workload import Workload
 from tui.door import Asked, ContainerView, ContextView, DataError, EtaView, Right
@@ -113,6 +113,7 @@ class ScriptedDoor:
         self.ticket_message = ""
         self.costs: dict[WorkloadKey, Spent] = {}
         self.offered: Offers = {}
+        self.spent_in_all: SpentInAll | None = None
         self.undoable: dict[WorkloadKey, Change] = {}
         self.pins: dict[WorkloadKey, Pin] = {}
         self.devices = GpuView()

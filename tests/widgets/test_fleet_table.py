@@ -208,9 +208,9 @@ async def test_what_a_filter_hides_is_said() -> None:
 async def test_what_is_not_shown_is_counted_under_the_rows() -> None:
     table = FleetTable()
     async with staged(table, 80):
-        table.show(FleetView((FleetRow(_scaling()),), below="31 Deployments not shown"), 0)
+        table.show(FleetView((FleetRow(_scaling()),), below=("31 Deployments not shown",)), 0)
         assert lines(table)[2].strip() == "31 Deployments not shown"
-        table.show(FleetView((), note="no workloads in llm", below="31 Deployments not shown"), 0)
+        table.show(FleetView((), note="no workloads in llm", below=("31 Deployments not shown",)), 0)
         assert [line.strip() for line in lines(table)[1:3]] == [
             "no workloads in llm", "31 Deployments not shown",
         ]  # fmt: skip

@@ -26,6 +26,7 @@ from widgets.cells import shown
 from widgets.cursor_words import CursorWords
 from widgets.fleet_table import FleetTable
 from widgets.records import FleetRow, FleetView
+from widgets.spent_words import spent_in_all_words
 from widgets.words import doing, quiet, remaining
 
 __all__ = ["FleetScreen"]
@@ -41,6 +42,8 @@ class FleetScreen(ActingScreen):
         super().__init__(session)
         self.rows = Rows()
         self._row_of: dict[WorkloadKey, FleetRow] = {}
+        self._told: tuple[str, ...] = ()
+        """What stands under the rows."""
         self._keys: tuple[WorkloadKey, ...] = ()
         self._shown: list[FleetRow] = []
         """The rows of ``_keys``, one by one."""
@@ -73,7 +76,8 @@ class FleetScreen(ActingScreen):
                     self._shown[self._at[key]] = row
         for key in frame.removed:
             self._row_of.pop(key, None)
-        if frame.changed or frame.removed or frame.sources_changed or frame.whole:
+        costs = frame.beat and self._below() != self._told
+        if frame.changed or frame.removed or frame.sources_changed or frame.whole or costs:
             self._show()
 
     def gpu_nodes(self) -> tuple[str, ...]:
@@ -92,11 +96,19 @@ class FleetScreen(ActingScreen):
         note = None
         if not shown:
             note = "no workload passes the filter" if hidden.count else self._empty()
-        below = str(self.session.live.view.not_shown)
-        view = FleetView(shown, loading=self._loading(), arriving=self._arriving(), note=note, below=below)
+        self._told = self._below()
+        view = FleetView(
+            shown, loading=self._loading(), arriving=self._arriving(), note=note, below=self._told
+        )
         self.table.show(view, door.now(), door.monotonic())
         self.query_one(FilterLine).result(self.rows.filter, hidden)
         self._say_row()
+
+    def _below(self) -> tuple[str, ...]:
+        """What all of it costs, where prices are known, and what is not shown."""
+        spent, options = self.session.door.spent_in_all, self.session.options
+        cost = "" if spent is None else spent_in_all_words(spent, options.utc_offset)
+        return tuple(text for text in (cost, str(self.session.live.view.not_shown)) if text)
 
     def _say_row(self) -> None:
         """What the columns have no room for."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from clients.embedded.cloud_faults import Fault, FaultKind
+from clients.embedded.exoscale.zone import Deployment, Family
 from clients.serving.sources import SourceState
-from tests.support.cloud_seat import Zones, cloud_seat, zones
+from tests.support.cloud_seat import MODEL, Zones, cloud_seat, zones
 from tests.support.console import until
 from tests.support.exoscale import fast
 from tests.support.seat import PATIENCE, Seat
@@ -199,6 +200,19 @@ async def test_the_row_under_the_cursor_is_read_more_often_than_the_others(
         assert seat.workload("chat-de-fra-1").desired == 1
         await seat.only("chat-de-fra-1")
         await seat.comes_to(lambda: seat.workload("chat-de-fra-1").desired == 2)
+
+
+async def test_the_fleet_tells_what_all_of_it_costs_and_how_many_are_not_in_that(tmp_path: Path) -> None:
+    async with zones(tmp_path, "at-vie-2") as clouds:
+        zone = clouds.servers["at-vie-2"].zone
+        zone.families["gpu3"] = Family("gpu3", 4)
+        zone.add(Deployment("odd", MODEL, "gpu3", 1, 1))
+        async with cloud_seat(clouds) as seat:
+            await seat.sees("cost 2.20 EUR an hour, 0.00 EUR since ", ", + 1 unknown")
+            await seat.only("chat-at-vie-2")
+            await scale(seat, "3")
+            seat.app.home()
+            await seat.sees("cost 6.60 EUR an hour, ")
 
 
 async def test_x1_no_secret_reaches_a_screen_a_file_a_log_or_a_crash(
