@@ -30,6 +30,7 @@ class RunScreen(GoingScreen):
 
     place = Place.RUN
     BINDINGS = bindings(Place.RUN)
+
     def __init__(self, session: Session, run: SavedRun) -> None:
         super().__init__(session)
         self.run_kept = run
