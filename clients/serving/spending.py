@@ -97,11 +97,13 @@ class Spending:
         known = 0
         for key, meter in self._meters.items():
             _run(meter, now(key))
-            currency = meter.currency or ""
-            totals[currency] = totals.get(currency, Decimal(0)) + meter.total
+            currency = meter.currency or ""  # Nothing costs nothing in any currency.
+            if currency:
+                totals[currency] = totals.get(currency, Decimal(0)) + meter.total
             if key in there and meter.hourly is not None and meter.hourly.currency in (currency, ""):
                 known += 1
-                hourly[currency] = hourly.get(currency, Decimal(0)) + Decimal(meter.hourly.amount)
+                if currency:
+                    hourly[currency] = hourly.get(currency, Decimal(0)) + Decimal(meter.hourly.amount)
         if not totals:
             return None
         return SpentInAll(

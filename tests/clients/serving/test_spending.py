@@ -54,6 +54,9 @@ def test_the_sum_of_all_counts_nothing_unknown_and_adds_no_two_currencies() -> N
     spending.see(others[0], Money("1.10", "EUR"), 3600.0)
     spending.see(others[1], Money("20", "CNY"), 3600.0)
     spending.see(others[2], None, 3600.0)
+    free = WorkloadKey("c1", "kthena", "llm", "ModelServing", "no-gpus")
+    spending.see(free, Money("0", ""), 0.0)
+    others.append(free)
     assert spending.of_all([KEY, *others], now) == SpentInAll(
         hourly=(Money("20.00", "CNY"), Money("3.60", "EUR")),
         total=(Money("20.00", "CNY"), Money("6.10", "EUR")),
@@ -63,7 +66,7 @@ def test_the_sum_of_all_counts_nothing_unknown_and_adds_no_two_currencies() -> N
     )
     spending.see(KEY, None, 7200.0)
     spending.stop(others[1], 7200.0)
-    assert spending.of_all([KEY, others[0], others[2]], lambda key: 10800.0) == SpentInAll(
+    assert spending.of_all([KEY, others[0], *others[2:]], lambda key: 10800.0) == SpentInAll(
         hourly=(Money("1.10", "EUR"),),
         total=(Money("20.00", "CNY"), Money("7.20", "EUR")),
         since=0.0,
