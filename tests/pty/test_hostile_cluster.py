@@ -116,7 +116,7 @@ def columned(terminal: Terminal) -> bool:
 
 def go_home(terminal: Terminal) -> None:
     """Back to the fleet's first row from wherever it is, and nothing is left of what was there."""
-    for _ in range(12):
+    for _ in range(60):
         terminal.settled(0.2)
         if columned(terminal) and not framed(terminal):
             terminal.send("gg")
@@ -221,16 +221,18 @@ def test_every_key_that_leads_somewhere_is_followed() -> None:
 def test_what_is_copied_goes_to_the_clipboard_as_data(hostile: tuple[Hostile, Path], tmp_path: Path) -> None:
     """The one OSC 52 is ours: its content is base64, and holds no control characters to be pasted."""
     with console(tmp_path, "--kubeconfig", str(hostile[1])) as terminal:
+
+        def copies() -> list[bytes]:
+            return re.findall(rb"\x1b\]52;c;([^\x07\x1b]*)(?:\x07|\x1b\\)", bytes(terminal.raw))
+
         terminal.wait(lambda: at_fleet(terminal))
-        for keys in ("", "j", "d"):
+        for times, keys in enumerate(("", "j", "d"), 1):
             terminal.send(keys)
             terminal.settled()
             terminal.send("c")
+            terminal.wait(lambda times=times: len(copies()) == times)  # type: ignore[misc]
             terminal.wait("copied")
-            terminal.settled()
-        copies = re.findall(rb"\x1b\]52;c;([^\x07\x1b]*)(?:\x07|\x1b\\)", bytes(terminal.raw))
-        assert len(copies) == 3
-        for copy in copies:
+        for copy in copies():
             text = base64.b64decode(copy, validate=True).decode()
             assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
         assert terminal.screen.strange == []
