@@ -71,6 +71,7 @@ class Live:
         self._needs = Needs()
         self._cut_off: frozenset[str] = frozenset()
         """Clusters with a required source that is cut off."""
+        self._states: list[tuple[str, str, SourceState]] = []
         self._lanes: dict[WorkloadKey, deque[LaneSample]] = {}
         self._running: set[WorkloadKey] = set()
         self._second = -1
@@ -277,13 +278,18 @@ class Live:
                 self.fresh.take(workload, mono)
                 self._take(workload)
         changed = set(delta.changed)
-        if delta.sources_changed:
+        if delta.sources_changed and self._sources_differ():
             self.context = self.door.context  # A source may be the first word of a zone.
             before = self._cut_off
             self._take_sources()
             other = before ^ self._cut_off
             changed |= {key for key in self.view.workloads if key.cluster in other} if other else set()
         return changed
+
+    def _sources_differ(self) -> bool:
+        """Whether they are others, or in another state: most of the time only their ages move."""
+        before, self._states = self._states, [(s.cluster, s.name, s.state) for s in self.view.sources]
+        return self._states != before
 
     def _take(self, workload: Workload) -> None:
         key = workload.key

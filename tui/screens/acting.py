@@ -76,7 +76,7 @@ class ActingScreen(ConsoleScreen):
 
     def keys_may_differ(self, frame: Frame) -> bool:
         """Once a second, and with what the cursor is on: most frames are about others."""
-        if frame.whole or frame.beat or frame.sources_changed or frame.removed:
+        if frame.whole or frame.beat or frame.removed:
             return True
         target = self.target() if self.drawable else None
         return target is None or target.workload.key in frame.changed
