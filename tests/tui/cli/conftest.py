@@ -159,7 +159,10 @@ class Shell:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Sixty simulated seconds a second: a group starts in less than one."""
+    """Sixty simulated seconds a second: a group starts in less than one.
+
+    In namespace ``research`` others change workloads every few seconds: what is scaled is in another one.
+    """
     running = Cluster(tmp_path_factory.mktemp("cluster"), "--speed", "60")
     yield running
     running.end()

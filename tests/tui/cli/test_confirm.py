@@ -80,9 +80,10 @@ def test_taking_away_what_serves_needs_the_word_and_shows_its_progress(
 
 def test_a_protected_context_asks_for_the_name_whatever_yes_says(shell: Shell, cluster: Cluster) -> None:
     shell.settings('[contexts."*"]\nmode = "protected"\n')
-    before = cluster.replicas("gemma-eval", "research")
-    person = Person(shell, "scale", "gemma-eval", "--replicas", str(before + 1), "--yes")
-    person.reads("Type gemma-eval to send it: ")
-    person.types("gemma-eval\n")
+    before = cluster.replicas("llama-guide")
+    person = Person(shell, "scale", "default/llama-guide", "--replicas", str(before + 1), "--yes")
+    person.reads("Type llama-guide to send it: ")
+    person.types("llama-guide\n")
     assert person.ends() == 0
-    assert cluster.replicas("gemma-eval", "research") == before + 1
+    assert cluster.replicas("llama-guide") == before + 1
+    cluster.set_replicas("llama-guide", before)

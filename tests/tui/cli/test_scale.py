@@ -183,15 +183,16 @@ def test_an_interrupt_ends_the_waiting_and_not_the_change(shell: Shell, cluster:
 
 
 def test_a_reader_that_leaves_does_not_stop_it(shell: Shell, cluster: Cluster) -> None:
-    before = cluster.replicas("qwen-vl", "research")
+    before = cluster.replicas("llama-guide")
     read, write = os.pipe()
     os.close(read)
-    words = ["scale", "qwen-vl", "--replicas", str(before + 1), "--yes"]
+    words = ["scale", "default/llama-guide", "--replicas", str(before + 1), "--yes"]
     running = shell.start(*words, stdout=write)
     os.close(write)
     _, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (0, "")
     assert shell.audit()[1]["result"] == "accepted"
+    cluster.set_replicas("llama-guide", before)
 
 
 def test_without_an_audit_log_nothing_is_sent(
@@ -208,9 +209,10 @@ def test_without_an_audit_log_nothing_is_sent(
 
 
 def test_a_full_log_disk_is_told_and_the_change_is_made(shell: Shell, cluster: Cluster) -> None:
-    before = cluster.replicas("phi-mini", "research")
+    before = cluster.replicas("llama-guide")
     shell.audit_log.mkdir(parents=True)
-    done = shell.run("scale", "phi-mini", "--replicas", str(before + 1), "--yes")
+    done = shell.run("scale", "default/llama-guide", "--replicas", str(before + 1), "--yes")
+    cluster.set_replicas("llama-guide", before)
     fallback = shell.home / "run" / "servegrid" / "audit.jsonl"
     assert f"audit log kept in {fallback} (" in done.stderr
     kept = [json.loads(line)["type"] for line in fallback.read_text().splitlines()]
