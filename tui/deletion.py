@@ -10,7 +10,7 @@ from clients.serving.plain import plain
 
 __all__ = ["deletion", "why_kept"]
 
-_MODELARTS = "services are deleted in ModelArts' own console; p stops one without losing it"
+_MODELARTS = "services are deleted in ModelArts' own console; stopped (p, or scale --stop) one is kept"
 _LINE = 300
 """Characters."""
 
