@@ -15,7 +15,7 @@ _APP = ("-m", "tests.support.demo_app")
 
 def _repainted(terminal: Terminal) -> list[str]:
     """The screen, once everything that was sent afresh onto a blank one has made it what it was."""
-    terminal.settled()
+    terminal.settled(0.5)
     with_diffs = terminal.text()
     terminal.screen.feed(b"\x1b[2J")
     terminal.send("r")
@@ -53,7 +53,7 @@ def test_after_any_resize_the_screen_is_what_a_repaint_draws() -> None:
         terminal.settled()
         for columns, lines in ((140, 45), (60, 36), (61, 36), (100, 40)):
             terminal.resize(columns, lines)
-            terminal.wait("prod")
+            terminal.wait(lambda: "prod" in terminal.text()[0] and "quit" in terminal.text()[-1])
             drawn = _repainted(terminal)
             assert "prod" in drawn[0]
             assert "quit" in drawn[-1]

@@ -70,10 +70,12 @@ async def test_two_keys_close_the_circle(kubeconfig: Path, tmp_path: Path) -> No
         await me.sees("capacity: ")
         await me.comes_to(lambda: "capacity: what" not in me.text)
         assert test.history.total.failed == 0
+        most = me.workload("qwen-chat").desired or 0
         await me.pilot.press("X")
         await me.comes_to(lambda: test.state is State.OVER)
         await me.sees("ended before its time: aborted", "driver: ")
-        await me.comes_to(lambda: (me.workload("qwen-chat").desired or 9) <= before)
+        # Not to what it was: its other users come in waves, whatever the time of day is.
+        await me.comes_to(lambda: (me.workload("qwen-chat").desired or 9) < most)
         await me.sees("afterwards: ")
         told = kept(test)
         assert [line["type"] for line in told[:2]] == ["about", "started"]
