@@ -16,7 +16,7 @@ from clients.exoscale.grid import derive, keys_of
 from clients.exoscale.planning import Ground
 from clients.managed.attention import FOCUSED, Attention
 from clients.managed.calls import CloudError
-from clients.managed.poller import Poller
+from clients.managed.poller import Poller, Polling
 from clients.serving.backend import NotShown
 from clients.serving.eta import Durations
 from clients.serving.keys import WorkloadKey
@@ -50,21 +50,16 @@ class Zone:
         self._quotas: Mapping[str, Quota] | None = None
         self._families: Mapping[str, InstanceType] | None = None
         self._models: Mapping[str, int] = {}
-        self._list = self._poller("deployments", self._read, self._take, self._pace, required=True)
-        self._quota = self._poller("quota", api.quotas, self._take_quotas, lambda: _QUOTA)
+        poller = Polling(name, clock, touched)
+        self._list = poller("deployments", self._read, self._take, self._pace, required=True)
+        self._quota = poller("quota", api.quotas, self._take_quotas, lambda: _QUOTA)
         self.pollers: tuple[Poller[Any], ...] = (
             self._list,
-            self._poller("zone", self._introduced, len, lambda: _RARE),
+            poller("zone", self._introduced, len, lambda: _RARE),
             self._quota,
-            self._poller("GPU types", api.instance_types, self._take_families, lambda: _RARE),
-            self._poller("models", api.models, self._take_models, lambda: _RARE),
+            poller("GPU types", api.instance_types, self._take_families, lambda: _RARE),
+            poller("models", api.models, self._take_models, lambda: _RARE),
         )
-
-    def _poller(self, name: str, read: Any, take: Any, every: Any, *, required: bool = False) -> Poller[Any]:
-        return Poller(
-            self.name, name, read, take,
-            every=every, clock=self._clock, touched=self._touched, required=required,
-        )  # fmt: skip
 
     # -- reading
 

@@ -13,7 +13,7 @@ from clients.managed.calls import CloudError
 from clients.serving.plain import plain
 from clients.serving.sources import SourceState, SourceStatus
 
-__all__ = ["LONGEST", "Poller"]
+__all__ = ["LONGEST", "Poller", "Polling"]
 
 T = TypeVar("T")
 
@@ -164,3 +164,33 @@ class Poller(Generic[T]):
         patience = self._not_before - self._clock.monotonic()
         if patience > 0:
             await asyncio.sleep(patience)
+
+
+class Polling:
+    """Makes the pollers of one zone or region; the arguments are those of ``Poller``."""
+
+    def __init__(self, cluster: str, clock: Clock, touched: Callable[[], None]) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._touched = touched
+
+    def __call__(
+        self,
+        name: str,
+        read: Callable[[], Awaitable[T]],
+        take: Callable[[T], int],
+        every: Callable[[], float],
+        *,
+        required: bool = False,
+    ) -> Poller[T]:
+        """One of them, by name."""
+        return Poller(
+            self._cluster,
+            name,
+            read,
+            take,
+            every=every,
+            clock=self._clock,
+            touched=self._touched,
+            required=required,
+        )

@@ -12,7 +12,7 @@ from msgspec import Struct
 from clients.clock import Clock
 from clients.managed.attention import FOCUSED, Attention
 from clients.managed.calls import CloudError
-from clients.managed.poller import Poller
+from clients.managed.poller import Poller, Polling
 from clients.modelarts.api import Api
 from clients.modelarts.decode import Deployment, Flavor, Hpa, Instance, Service
 from clients.modelarts.grid import Row, derive, keyed
@@ -70,21 +70,16 @@ class Region:
         self._turn = 0
         self._turns: dict[str, int] = {}
         """By service, which reading is what is known of it."""
-        self._list = self._poller("services", self._read, len, self._pace, required=True)
-        self._hpa = self._poller("autoscalers", self._read_hpas, len, lambda: _HPA)
+        poller = Polling(name, clock, touched)
+        self._list = poller("services", self._read, len, self._pace, required=True)
+        self._hpa = poller("autoscalers", self._read_hpas, len, lambda: _HPA)
         self._hpas_at = -_HPA
         """When all of them were asked for, monotonic seconds."""
         self.pollers: tuple[Poller[Any], ...] = (
             self._list,
             self._hpa,
-            self._poller("flavors", self._read_flavors, self._take_flavors, lambda: _RARE),
+            poller("flavors", self._read_flavors, self._take_flavors, lambda: _RARE),
         )
-
-    def _poller(self, name: str, read: Any, take: Any, every: Any, *, required: bool = False) -> Poller[Any]:
-        return Poller(
-            self.name, name, read, take,
-            every=every, clock=self._clock, touched=self._touched, required=required,
-        )  # fmt: skip
 
     # -- reading services
 
