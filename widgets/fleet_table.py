@@ -142,7 +142,7 @@ class FleetTable(LineWidget):
         self._go(0)
 
     def move_last(self) -> None:
-        """The cursor to the last row."""
+        """The cursor to the last row, and what stands below it in sight."""
         self._go(len(self._view.rows) - 1)
 
     def select(self, key: WorkloadKey) -> bool:
@@ -186,7 +186,7 @@ class FleetTable(LineWidget):
         """Columns follow the width."""
         self._columns = self._layout.columns(self.size.width - 2, self._view.rows)
         super().resized()
-        self.reveal(self._index + self.pinned)
+        self._reveal_cursor()
 
     def row_keys(self) -> Keys:
         """The heading, a row a workload, and last what is hidden or not shown, or why there is nothing."""
@@ -251,7 +251,7 @@ class FleetTable(LineWidget):
                 if row.workload.key == self._cursor:
                     self._index = index
                     self.top = max(0, self.top)
-                    self.reveal(index + self.pinned)
+                    self._reveal_cursor()
                     return
         self._index = max(0, min(self._index, len(rows) - 1))
         self._set_cursor(rows[self._index].workload.key if rows else None)
@@ -264,6 +264,12 @@ class FleetTable(LineWidget):
         self._index = max(0, min(index, len(rows) - 1))
         self._set_cursor(rows[self._index].workload.key)
         self.update_rows()
+        self._reveal_cursor()
+
+    def _reveal_cursor(self) -> None:
+        """Scrolls to the cursor; from the last row also to what stands below it, where no cursor goes."""
+        if self._index == len(self._view.rows) - 1:
+            self.reveal(len(self._keys) - 1)
         self.reveal(self._index + self.pinned)
 
     def _set_cursor(self, key: WorkloadKey | None) -> None:

@@ -216,6 +216,19 @@ async def test_what_is_not_shown_is_counted_under_the_rows() -> None:
         ]  # fmt: skip
 
 
+async def test_the_last_row_brings_what_stands_below_it_into_sight() -> None:
+    table = FleetTable()
+    rows = tuple(FleetRow(workload(f"w{number:03}")) for number in range(100))
+    async with staged(table, 80):
+        table.show(FleetView(rows, below=("cost 1 EUR", "31 Deployments not shown")), 0)
+        assert not any("not shown" in line for line in lines(table))
+        table.move_last()
+        assert "31 Deployments not shown" in lines(table)[-1]
+        assert "w099" in lines(table)[-3]
+        table.move_first()
+        assert "w000" in lines(table)[1]
+
+
 async def test_a_stopped_workload_is_called_so() -> None:
     table = FleetTable()
     value = msgspec.structs.replace(workload("iris", 0), phase=Phase.ABSENT, stopped=True)
