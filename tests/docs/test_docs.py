@@ -201,7 +201,7 @@ def test_every_guard_source_and_rule_of_exoscale_is_told() -> None:
     told = re.findall(r"^\| (?:EX\d+)? ?\| `([a-z-]+)` \|", text, re.MULTILINE)
     assert sorted(told) == sorted(guards)
     assert re.findall(r"^\| (EX\d+) \|", text, re.MULTILINE) == [f"EX{number}" for number in range(1, 11)]
-    polled = {name for source in sources for name in re.findall(r'_poller\(\s*"([^"]+)"', source)}
+    polled = {name for source in sources for name in re.findall(r'\bpoller\(\s*"([^"]+)"', source)}
     assert set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)) == polled
 
 
