@@ -14,7 +14,7 @@ from clients.kube.cronhpa import CronHpaRow
 from clients.kube.driver_index import Place, place_of
 from clients.kube.hpa_looks import HpaLooks
 from clients.kube.hpa_object import HpaObject
-from clients.kube.hpa_rescales import Rescale, Rescales, rescale_events
+from clients.kube.hpa_rescales import Rescale, Rescales, decision_events
 from clients.kube.keda_object import KedaObject
 from clients.kube.kthena_policy_looks import PolicyLooks
 from clients.kube.kthena_policy_object import PolicyObject, bound
@@ -224,7 +224,7 @@ class Autoscalers:
                 self.put_cron(row)
 
     def events(self, seen_at: float) -> list[Event]:
-        """Moves of HPAs that happened since the last call; ``seen_at`` is this machine's time."""
+        """What HPAs said of their moves since the last call; ``seen_at`` is this machine's time."""
         now = self._clock.monotonic()
         for row in [row for row, arrived in self._waiting if now - arrived >= _TOGETHER]:
             known = self._by_place.get(_place(row))
@@ -244,7 +244,7 @@ class Autoscalers:
             if rescale.at == at:
                 self.looks.scaled(row, rescale)
                 if row.ref in keys:
-                    yield from rescale_events([rescale], row.ref, keys[row.ref], seen_at)
+                    yield from decision_events([rescale], row.ref, keys[row.ref], seen_at)
 
     def _keys(self) -> dict[ObjectRef, WorkloadKey]:
         """Which workload an HPA drives."""

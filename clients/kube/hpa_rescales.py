@@ -12,6 +12,7 @@ from bisect import insort
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clients.kube.hpa_object import KIND, HpaObject, amount_in
 from clients.kube.rows import EventRow
@@ -19,7 +20,7 @@ from clients.serving.events import Event, EventKind
 from clients.serving.keys import ObjectRef, WorkloadKey
 from clients.serving.plain import plain
 
-__all__ = ["Rescale", "Rescales", "rescale_events"]
+__all__ = ["Rescale", "Rescales", "decision_events", "rescale_events"]
 
 _SIZE = re.compile(r"New size: ([0-9]{1,9})(?:; reason: (.*?))?(?:; error: (.*))?", re.DOTALL)
 _METRIC = re.compile(
@@ -132,7 +133,7 @@ def _value(hpa: HpaObject, name: str) -> float | None:
 def rescale_events(
     rescales: Iterable[Rescale], hpa: ObjectRef, key: WorkloadKey, seen_at: float
 ) -> tuple[Event, ...]:
-    """The same as DESIGN's events of a workload; ``seen_at`` is this machine's time."""
+    """The history of a workload's count; ``seen_at`` is this machine's time."""
     return tuple(
         Event(
             at=rescale.at,
@@ -155,4 +156,20 @@ def rescale_events(
             },
         )
         for rescale in rescales
+    )
+
+
+def decision_events(
+    rescales: Iterable[Rescale], hpa: ObjectRef, key: WorkloadKey, seen_at: float
+) -> tuple[Event, ...]:
+    """What the HPA says of its moves, as it says it. That the count moved is told when it is seen to move."""
+    return tuple(
+        replace(
+            event,
+            kind=EventKind.DRIVER,
+            before=None,
+            after=None,
+            detail={"decided": event.after, **event.detail},
+        )
+        for event in rescale_events(rescales, hpa, key, seen_at)
     )

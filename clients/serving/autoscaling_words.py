@@ -14,6 +14,7 @@ from clients.serving.events import Event
 from clients.serving.keys import ObjectRef
 from clients.serving.plain import plain
 from clients.serving.schedule import Schedule, ScheduledJob, clock_times, zone_named
+from clients.serving.telling import decision_why
 
 __all__ = [
     "Step",
@@ -179,13 +180,7 @@ def fold_pods(metric: MetricDecision) -> str:
 def rescale_words(event: Event) -> tuple[str, str, str]:
     """(``1 > 4``, who, why with the metric's value)"""
     moved = f"{event.before or _UNKNOWN} > {event.after or _UNKNOWN}"
-    why = event.reason or ""
-    value = event.detail.get("value")
-    if isinstance(value, int | float):
-        why += f" ({event.detail.get('metric', 'metric')} {value:.6g})"
-    if event.detail.get("error"):
-        why += f"; not written: {event.detail['error']}"
-    return plain(moved, 40), plain(event.actor or "unknown", 80), plain(why)
+    return plain(moved, 40), plain(event.actor or "unknown", 80), plain(decision_why(event))
 
 
 def zone_words(schedule: Schedule) -> str:

@@ -10,7 +10,7 @@ from clients.serving.keys import item_label
 from clients.serving.phase import Cause, Phase
 from clients.serving.plain import plain
 
-__all__ = ["Told", "told", "where"]
+__all__ = ["Told", "decision_why", "told", "where"]
 
 _LONG = 400
 _UNKNOWN = "unknown"
@@ -55,6 +55,17 @@ def where(event: Event) -> str:
     return " ".join(plain(part, 100) for part in parts if part)
 
 
+def decision_why(event: Event) -> str:
+    """Why a driver moved the count, in its own words, with the metric's value; hostile still."""
+    why = event.reason or ""
+    value = event.detail.get("value")
+    if isinstance(value, int | float):
+        why += f" ({event.detail.get('metric', 'metric')} {value:.6g})"
+    if event.detail.get("error"):
+        why += f"; not written: {event.detail['error']}"
+    return why
+
+
 def _what(event: Event, detailed: bool) -> str:
     before = None if event.before is None else plain(event.before, 120)
     after = None if event.after is None else plain(event.after, 120)
@@ -66,6 +77,8 @@ def _what(event: Event, detailed: bool) -> str:
             return _change(before, now, f"{before or 'trouble'} is over")
         case EventKind.MARK:
             return f"mark {_change(before, after, f'{before} is over')}"
+        case EventKind.DRIVER if event.detail.get("decided") is not None:
+            return f"decided {plain(str(event.detail['decided']), 20)}"
         case EventKind.DRIVER if after is None:
             return "drives no more"
         case EventKind.DRIVER:
@@ -118,6 +131,8 @@ def _why(event: Event, detailed: bool) -> str | None:
             parts.append(event.detail.get("score"))
     elif event.kind is EventKind.PHASE and event.reason == Cause.SCALE and not detailed:
         return None
+    elif event.kind is EventKind.DRIVER:
+        parts = [decision_why(event)]
     elif detailed:
         parts.append(event.detail.get("message"))
     text = ": ".join(str(part) for part in parts if part)

@@ -137,7 +137,7 @@ async def test_what_held_before_we_looked_is_told_as_at_most() -> None:
         )
 
 
-async def test_its_moves_are_events_with_old_and_new_count_and_the_metrics_value() -> None:
+async def test_what_it_says_of_its_moves_is_told_with_the_metrics_value_and_kept_with_both_counts() -> None:
     world = world_of(2)
     demand(world, 90)
     world.live(60)
@@ -147,11 +147,9 @@ async def test_its_moves_are_events_with_old_and_new_count_and_the_metrics_value
         world.until(lambda: replicas(world) == 4, limit=60)
         await until(lambda: looked.told)
         (event,) = looked.told
-        assert (event.kind, event.before, event.after, event.actor) == (
-            EventKind.DESIRED, "2", "4", "HPA/chat",
-        )  # fmt: skip
+        assert (event.kind, event.actor) == (EventKind.DRIVER, "HPA/chat")
         assert event.reason == f"pods metric {METRIC} above target"
-        assert event.detail == {"metric": METRIC, "value": 95.0}
+        assert event.detail == {"decided": "4", "metric": METRIC, "value": 95.0}
         assert event.key is not None
         assert event.key.name == "chat"
         value = await looked.autoscaling("chat")

@@ -14,7 +14,7 @@ from clients.kube.hpa_decision import decide
 from clients.kube.hpa_history import History
 from clients.kube.hpa_object import Condition, condition_words, decode_object
 from clients.kube.hpa_replicas import MetricValues, Scale
-from clients.kube.hpa_rescales import Rescales, rescale_events
+from clients.kube.hpa_rescales import Rescales, decision_events, rescale_events
 from clients.kube.rows import EventRow
 from clients.serving.decision import Aggregate
 from clients.serving.events import EventKind
@@ -389,3 +389,6 @@ def test_rescales_as_events() -> None:
     )
     assert first.detail == {"metric": "queue", "value": 91.5}
     assert (second.before, second.reason) == ("4", "stabilisation moved it back")
+    said, _ = decision_events(history.all, known.ref, key, START + 99)
+    assert (said.kind, said.before, said.after, said.actor) == (EventKind.DRIVER, None, None, "HPA/scaler")
+    assert said.detail == {"decided": "4", "metric": "queue", "value": 91.5}

@@ -89,6 +89,21 @@ PART = {"group": "qwen-3", "role": "decode", "replica": "decode-1"}
         ),
         (event("driver", "2-8", None, actor="HPA/x"), "HPA/x drives no more", "HPA/x drives no more"),
         (
+            event(
+                "driver",
+                actor="HPA/x",
+                reason="cpu above target",
+                detail={"decided": "4", "metric": "cpu", "value": 91.5},
+            ),
+            "HPA/x decided 4: cpu above target (cpu 91.5)",
+            "HPA/x decided 4: cpu above target (cpu 91.5)",
+        ),
+        (
+            event("driver", actor="HPA/x", reason="r", detail={"decided": "4", "error": "denied"}),
+            "HPA/x decided 4: r; not written: denied",
+            "HPA/x decided 4: r; not written: denied",
+        ),
+        (
             event("source", "live", "stale", reason="no answer", detail={"source": "pods"}),
             "pods live > stale: no answer",
             "pods live > stale: no answer",

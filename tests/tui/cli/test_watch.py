@@ -124,6 +124,21 @@ def test_every_wish_is_told_however_soon_it_is_taken_back(
     lines.wait(lambda line: '"reason":"reverted"' in line, "an operation that was taken back")
 
 
+def test_a_move_of_an_hpa_is_told_once_with_its_actor_and_then_what_the_hpa_says_of_it(
+    tmp_path: Path, watching_in: Callable[..., Lines], clusters: Callable[..., Cluster]
+) -> None:
+    of_its_own = clusters("--speed", "10")
+    lines = watching_in(Shell(tmp_path / "home", of_its_own.kubeconfig), "watch", "-o", "jsonl", "iris")
+    lines.wait(lambda line: '"decided"' in line, "a word of the HPA")
+    events = [json.loads(line) for line in lines.all]
+    moves = [(event["to"], event["actor"]) for event in events if event["kind"] == "desired"]
+    (said,) = (event for event in events if "decided" in event["detail"])
+    assert moves[0] == (said["detail"]["decided"], "HPA iris-predictor")
+    assert len(moves) == 1
+    assert (said["kind"], said["actor"]) == ("driver", "HPA/iris-predictor")
+    assert "target" in said["reason"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly(watching: Callable[..., Lines], number: signal.Signals) -> None:
     lines = watching("watch", "glm-4")

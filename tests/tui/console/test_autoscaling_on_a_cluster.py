@@ -40,7 +40,7 @@ async def test_the_chain_the_decision_and_its_moves(cluster: Path, tmp_path: Pat
         await me.pilot.press("j", "j", "enter")
         await me.sees("kind: HorizontalPodAutoscaler", "name: iris-predictor")
         await me.pilot.press("escape", "e")
-        await me.sees("by HPA/iris-predictor")
+        await me.sees("HPA/iris-predictor decided", "by HPA iris-predictor")
 
 
 async def test_a_schedule_and_what_a_viewer_may_see(cluster: Path, tmp_path: Path) -> None:
