@@ -47,6 +47,7 @@ class Glyphs(Struct, frozen=True):
     cursor: str
     picked: str
     lane_ready: str
+    """Rising parts of a row, the last one whole."""
     lane_wanted: str
     unknown: str
     ellipsis: str
@@ -110,7 +111,7 @@ _NARROW = Glyphs(
     rule="╌",
     cursor="▸",
     picked="▪",
-    lane_ready="⣿",
+    lane_ready="⣀⣤⣶⣿",
     lane_wanted="⠒",
     unknown="–",
     ellipsis="…",
@@ -141,7 +142,7 @@ _ASCII = Glyphs(
     rule="-",
     cursor=">",
     picked="*",
-    lane_ready="#",
+    lane_ready="_+*#",
     lane_wanted="-",
     unknown="-",
     ellipsis="~",

@@ -13,6 +13,7 @@ from rich.style import Style
 
 from widgets.bars import sparkline
 from widgets.cells import fit, milliseconds
+from widgets.lanes import lane_sign
 from widgets.lines import Line, Piece, TextWidget
 from widgets.load_records import LoadColumn, LoadMark, LoadView
 from widgets.theme import DEFAULT_LOOK, Look
@@ -148,19 +149,14 @@ class LoadChart(TextWidget):
             for count in (view.newest.ready, view.newest.wanted)
         )
         numbers = [f"{ready}/{wanted}"] if height == 1 else [f"{ready} ready", f"{wanted} want"]
-        names = ["replicas", f"{glyphs.lane_ready} ready", f"{glyphs.lane_wanted} wanted"]
+        names = ["replicas", f"{glyphs.lane_ready[-1]} ready", f"{glyphs.lane_wanted} wanted"]
         for index in range(height):
-            floor = (height - 1 - index) * most / height
             pieces: list[str] = []
             for at in range(plot):
                 column = view.columns[at] if at < len(view.columns) else LoadColumn()
-                if column.ready is not None and column.ready > floor:
-                    pieces.append(glyphs.lane_ready)
-                elif column.wanted is not None and column.wanted > floor:
-                    pieces.append(glyphs.lane_wanted)
-                else:
-                    pieces.append(":" if at in guides else " ")
-            paint = {glyphs.lane_ready: styles.normal, glyphs.lane_wanted: styles.accent, ":": styles.dim}
+                sign = lane_sign(column.wanted, column.ready, height - 1 - index, height, most, glyphs)
+                pieces.append(":" if sign == " " and at in guides else sign)
+            paint = {glyphs.lane_wanted: styles.accent, ":": styles.dim}
             name = names[index] if index < len(names) else ""
             scale = str(most) if index == 0 and most else ""
             number = numbers[index] if index < len(numbers) else ""

@@ -7,6 +7,7 @@ from textual.strip import Strip
 from clients.serving.events import Event
 from clients.serving.telling import told
 from widgets.cells import age, clock_time, shown
+from widgets.lanes import lane_sign
 from widgets.lines import Line, LineWidget, Piece, strip
 from widgets.records import LaneSample, TimeView
 from widgets.theme import Look
@@ -80,24 +81,19 @@ def _lanes(view: TimeView, now: float, cells: int, look: Look) -> list[Line]:
     styles, glyphs = look.styles, look.glyphs
     height = LANES - 1
     lines: list[Line] = []
-    for level in range(height, 0, -1):
-        floor = (level - 1) * top / height
+    for row in range(height - 1, -1, -1):
         text: list[Piece] = []
         for wanted, ready in samples:
-            if ready is not None and ready > floor:
-                sign, style = glyphs.lane_ready, styles.normal
-            elif wanted is not None and wanted > floor:
-                sign, style = glyphs.lane_wanted, styles.accent
-            else:
-                sign, style = " ", styles.normal
+            sign = lane_sign(wanted, ready, row, height, top, glyphs)
+            style = styles.accent if sign == glyphs.lane_wanted else styles.normal
             if text and text[-1][1] is style:
                 text[-1] = (text[-1][0] + sign, style)
             else:
                 text.append((sign, style))
-        label = str(top) if level == height else ""
+        label = str(top) if row == height - 1 else ""
         lines.append(((f"{label:>4} ", styles.dim), *text))
     span = f"-{age(reach)}"
-    legend = f"{glyphs.lane_ready} ready {glyphs.lane_wanted} wanted"
+    legend = f"{glyphs.lane_ready[-1]} ready {glyphs.lane_wanted} wanted"
     gap = max(1, (room - len(span) - len(legend) - 3) // 2)
     lines.append(
         (
